@@ -1,0 +1,1 @@
+"""Parquet to JSON: the reader, the kernel and its runners."""

@@ -1,0 +1,115 @@
+"""The runner of one process: reading, converting and uploading overlap, memory stays bounded.
+
+A Lambda function for small files, and any laptop. The kernel runs in as many threads as there are cores (Polars and
+zlib leave the interpreter's lock), batches come out in file order, and parts are uploaded behind it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lakehouse.convert.conservation import convert_counted
+from lakehouse.convert.job import Draft
+from lakehouse.convert.kernel import Converted, Counts, Kernel
+from lakehouse.convert.object_writer import ObjectWriter
+from lakehouse.convert.plan import batch_rows
+from lakehouse.convert.s3_source import S3Source
+from lakehouse.convert.source import iter_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+    from lakehouse.convert.job import Assignment
+    from lakehouse.convert.object_writer import OutputWriter
+    from lakehouse.convert.source import Batch, ParquetFacts, ParquetSource
+
+# More threads than this hold more batches in memory than they save time.
+_MOST_KERNEL_THREADS = 4
+
+
+class InProcessRunner:
+    """Converts a file in this process."""
+
+    engine = "in_process"
+
+    def __init__(self, s3: S3Client) -> None:
+        """Hold the client.
+
+        Args:
+            s3: S3 client; used from several threads.
+        """
+        self._s3 = s3
+
+    @contextmanager
+    def draft(self, assignment: Assignment, note_progress: Callable[[int], None]) -> Iterator[Draft]:
+        """Convert and upload everything, see ``job.Runner``.
+
+        Args:
+            assignment: What to convert.
+            note_progress: Called with the rows read so far.
+
+        Yields:
+            The draft.
+        """
+        kernel = Kernel(assignment.facts.schema, assignment.contract)
+        source = S3Source(self._s3, assignment.bucket, assignment.key, assignment.version_id)
+        bucket, metadata = assignment.output_bucket, assignment.object_metadata
+        with (
+            ObjectWriter(self._s3, bucket, assignment.output_key, metadata=metadata) as output,
+            ObjectWriter(self._s3, bucket, assignment.quarantine_key, metadata=metadata, threads=1) as quarantine,
+        ):
+            counts = convert_stream(source, assignment.facts, kernel, output, quarantine, note_progress)
+            yield Draft(counts=counts, output=output, quarantine=quarantine)
+
+
+def convert_stream(
+    source: ParquetSource,
+    facts: ParquetFacts,
+    kernel: Kernel,
+    output: OutputWriter,
+    quarantine: OutputWriter,
+    note_progress: Callable[[int], None],
+) -> Counts:
+    """Stream a file through the kernel, in row order.
+
+    Args:
+        source: The file.
+        facts: What its footer states.
+        kernel: The kernel for its schema.
+        output: Takes the accepted rows.
+        quarantine: Takes the rejected rows.
+        note_progress: Called with the rows read so far after every batch.
+
+    Returns:
+        What became of the rows.
+    """
+    counts = Counts()
+    batches = iter_batches(source, batch_rows=batch_rows(facts))
+    for converted in _in_order(kernel, batches):
+        output.write(converted.ndjson)
+        quarantine.write(converted.rejected)
+        counts += converted.counts
+        note_progress(counts.rows_read)
+    return counts
+
+
+def _in_order(kernel: Kernel, batches: Iterator[Batch]) -> Iterator[Converted]:
+    """Convert batches in several threads, and give the results in the order of the batches."""
+    threads = max(1, min(os.cpu_count() or 1, _MOST_KERNEL_THREADS))
+    under_way: deque[Future[Converted]] = deque()
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="kernel")
+    try:
+        for batch in batches:
+            under_way.append(pool.submit(convert_counted, kernel, batch))
+            if len(under_way) > threads:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

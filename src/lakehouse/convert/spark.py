@@ -1,0 +1,360 @@
+"""The runner of many processes: the same kernel in Spark tasks, one object put together from their parts.
+
+The driver opens a multipart upload and plans tasks from row groups; each task reads its own row groups from S3, puts
+its own parts, and sends back a report and its rejected rows; the driver completes from S3's list of the parts. Spark
+carries no row that is accepted, so nothing is shuffled or collected. A task that Spark runs again puts the same bytes
+under the same part numbers.
+
+The tasks are an RDD. A DataFrame would do the same through Spark SQL, whose catalogue, planner and code generator cost
+more processor time at their first use than the whole conversion of a small file, and find nothing to plan here.
+
+Spark is needed only while this module's functions run: nothing else imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from pyarrow import compress, decompress
+from pyspark import StorageLevel
+
+from lakehouse import errors
+from lakehouse.aws_errors import client_config
+from lakehouse.convert.conservation import convert_counted
+from lakehouse.convert.in_process import InProcessRunner
+from lakehouse.convert.job import Draft
+from lakehouse.convert.kernel import Counts, Kernel
+from lakehouse.convert.multipart import MultipartUpload, UploadedPart
+from lakehouse.convert.object_writer import ObjectWriter, Publication
+from lakehouse.convert.plan import batch_rows, plan_tasks
+from lakehouse.convert.s3_source import S3Source
+from lakehouse.convert.source import iter_batches
+from lakehouse.convert.task_writer import TaskWriter
+from lakehouse.errors import ConversionError, LakehouseError, PermanentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_s3 import S3Client
+    from pyspark import RDD, SparkContext
+    from pyspark.accumulators import Accumulator
+
+    from lakehouse.convert.job import Assignment
+    from lakehouse.convert.multipart import WrittenObject
+    from lakehouse.convert.plan import PlannedTask
+
+    # What a task sends to the driver: rejected rows in row order, compressed, with their length before; then its
+    # report as JSON.
+    _Item = tuple[bytes, int] | str
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+
+_CODEC = "zstd"
+# The driver takes in one task's rejected rows at a time: this bounds them, whatever share of the rows is rejected.
+_MOST_REJECTED_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskReport:
+    """What a task did.
+
+    Attributes:
+        task: Its index.
+        counts: ``Counts.as_dict()``.
+        parts: Its parts, None where its bytes do not fill the parts that it was given, or its rejected rows are too
+            many to send back: then the plan is given up.
+        error_type: Class of the permanent error that it met; Spark need not try that again.
+        reason: The error's message.
+    """
+
+    task: int
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[Mapping[str, int]] | None = None
+    error_type: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskContext:
+    """All that a task needs, sent to every worker.
+
+    Attributes:
+        assignment: What is converted.
+        upload: Where the parts go.
+        tasks: The plan.
+        client_options: Arguments for the worker's own S3 client.
+        most_rejected_bytes: Compressed rejected rows that one task may send back.
+        rows_done: Counts the rows of finished tasks.
+    """
+
+    assignment: Assignment
+    upload: MultipartUpload
+    tasks: Sequence[PlannedTask]
+    client_options: Mapping[str, Any]
+    most_rejected_bytes: int
+    rows_done: Accumulator[int]
+
+
+class SharedUpload(Publication):
+    """The object whose parts the tasks put."""
+
+    def __init__(self, client: S3Client, assignment: Assignment) -> None:
+        """Open the upload.
+
+        Args:
+            client: The driver's S3 client.
+            assignment: Where the object goes.
+        """
+        self._client = client
+        self._assignment = assignment
+        self.upload = MultipartUpload.start(
+            client, assignment.output_bucket, assignment.output_key, assignment.object_metadata
+        )
+        self.parts: list[UploadedPart] = []
+
+    def complete(self) -> WrittenObject:
+        """Make the object visible.
+
+        Returns:
+            The object; an empty one if there is no part, which a multipart upload cannot make.
+
+        Raises:
+            ConversionError: S3 does not hold what the tasks reported.
+        """
+        if self.parts:
+            written = self.upload.complete(self._client, self.parts)
+            self._is_settled = True
+            return written
+        self.abort()
+        target = self._assignment
+        empty = ObjectWriter(self._client, target.output_bucket, target.output_key, metadata=target.object_metadata)
+        return empty.complete()
+
+    def abort(self) -> None:
+        """Drop all parts. Does nothing after ``complete`` or ``abort``."""
+        if not self._is_settled:
+            self._is_settled = True
+            self.upload.abort(self._client)
+
+
+class SparkRunner:
+    """Converts a file with Spark."""
+
+    engine = "spark"
+
+    def __init__(
+        self,
+        start_spark: Callable[[], SparkContext],
+        s3: S3Client,
+        *,
+        client_options: Mapping[str, Any] | None = None,
+        most_rejected_bytes: int = _MOST_REJECTED_BYTES,
+    ) -> None:
+        """Start nothing yet: a file that cannot be converted is refused without Spark.
+
+        Args:
+            start_spark: Gives Spark's context; called when there is something to convert.
+            s3: The driver's S3 client.
+            client_options: Further arguments for the workers' ``boto3.client("s3", …)``, such as ``endpoint_url``.
+            most_rejected_bytes: Compressed rejected rows of one task that the driver takes in; above, it converts the
+                file alone.
+        """
+        self._start_spark = start_spark
+        self._s3 = s3
+        self._client_options = {"region_name": s3.meta.region_name, **(client_options or {})}
+        self._most_rejected_bytes = most_rejected_bytes
+
+    @contextmanager
+    def draft(self, assignment: Assignment, note_progress: Callable[[int], None]) -> Iterator[Draft]:
+        """Convert and upload everything, see ``job.Runner``.
+
+        Args:
+            assignment: What to convert.
+            note_progress: Called with the rows read so far.
+
+        Yields:
+            The draft.
+
+        Raises:
+            LakehouseError: As the kernel or the reader raised it in a task.
+            ConversionError: Spark gave up.
+        """
+        Kernel(assignment.facts.schema, assignment.contract)  # refuses here what every task would refuse
+        spark = self._start_spark()
+        tasks = plan_tasks(assignment.facts, spark.defaultParallelism)
+        with SharedUpload(self._s3, assignment) as output:
+            sent_back = self._described(spark, assignment, output.upload, tasks)
+            try:
+                reports = _reports(spark, sent_back, note_progress)
+                if all(report.parts is not None for report in reports):
+                    output.parts = [UploadedPart(**part) for report in reports for part in report.parts or ()]
+                    counts = sum((Counts.from_dict(dict(report.counts)) for report in reports), Counts())
+                    with self._quarantine(assignment) as quarantine:
+                        _copy_rejected(sent_back, counts, quarantine)
+                        yield Draft(counts=counts, output=output, quarantine=quarantine)
+                    return
+            finally:
+                sent_back.items.unpersist()
+            output.abort()
+        # The driver streams the file by itself: no plan can fail then, and no row has to be sent anywhere.
+        _log.info(
+            "Too many rows of %s are rejected for the planned parts: the driver converts it alone", assignment.key
+        )
+        with InProcessRunner(self._s3).draft(assignment, note_progress) as draft:
+            yield draft
+
+    def _quarantine(self, assignment: Assignment) -> ObjectWriter:
+        return ObjectWriter(
+            self._s3,
+            assignment.output_bucket,
+            assignment.quarantine_key,
+            metadata=assignment.object_metadata,
+            threads=1,
+        )
+
+    def _described(
+        self,
+        spark: SparkContext,
+        assignment: Assignment,
+        upload: MultipartUpload,
+        tasks: Sequence[PlannedTask],
+    ) -> _SentBack:
+        """Describe the tasks to Spark, one a partition. They run when their answers are first asked for."""
+        rows_done: Accumulator[int] = spark.accumulator(0)
+        context = _TaskContext(assignment, upload, tasks, self._client_options, self._most_rejected_bytes, rows_done)
+
+        def run(indexes: Iterable[int]) -> Iterator[_Item]:
+            for index in indexes:
+                yield from _run_task(context, context.tasks[index])
+
+        # Kept, because the answers are read twice: reports first, rejected rows after all reports were judged.
+        items = spark.parallelize(range(len(tasks)), len(tasks)).mapPartitions(run)
+        return _SentBack(items.persist(StorageLevel.MEMORY_AND_DISK), rows_done)
+
+
+@dataclass(frozen=True, slots=True)
+class _SentBack:
+    """What the tasks send back, and how far they are.
+
+    Attributes:
+        items: Rejected rows and reports, in the order of the tasks.
+        rows_done: Rows of finished tasks.
+    """
+
+    items: RDD[_Item]
+    rows_done: Accumulator[int]
+
+
+# --- in the tasks -------------------------------------------------------------------------------------------------
+
+
+def _run_task(context: _TaskContext, task: PlannedTask) -> Iterator[_Item]:
+    try:
+        yield from _convert_row_groups(context, task)
+    except PermanentError as error:
+        yield _text(_TaskReport(task=task.index, error_type=type(error).__name__, reason=str(error)))
+
+
+def _convert_row_groups(context: _TaskContext, task: PlannedTask) -> Iterator[_Item]:
+    assignment = context.assignment
+    client = boto3.client("s3", config=client_config(), **context.client_options)
+    kernel = Kernel(assignment.facts.schema, assignment.contract)
+    source = S3Source(client, assignment.bucket, assignment.key, assignment.version_id)
+    counts = Counts()
+    rejected_bytes = 0
+    with TaskWriter(client, context.upload, task) as writer:
+        for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
+            converted = convert_counted(kernel, batch)
+            writer.write(converted.ndjson, batch.data.num_rows)
+            counts += converted.counts
+            if converted.rejected:
+                compressed = compress(converted.rejected, codec=_CODEC, asbytes=True)
+                rejected_bytes += len(compressed)
+                if rejected_bytes > context.most_rejected_bytes:
+                    yield _text(_TaskReport(task=task.index))
+                    return
+                yield compressed, len(converted.rejected)
+        parts = writer.finish()
+    context.rows_done.add(task.rows)
+    report = _TaskReport(
+        task=task.index,
+        counts=counts.as_dict(),
+        parts=None if parts is None else [asdict(part) for part in parts],
+    )
+    yield _text(report)
+
+
+def _text(report: _TaskReport) -> str:
+    return json.dumps(asdict(report))
+
+
+# --- in the driver ------------------------------------------------------------------------------------------------
+
+
+def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[[int], None]) -> list[_TaskReport]:
+    """Run all tasks and wait for their reports, noting progress meanwhile."""
+    group = f"parquet-to-json-{uuid.uuid4()}"
+    # Lambdas travel by value: the Python process that sorts out the reports need not import the kernel.
+    reports = sent_back.items.filter(lambda item: isinstance(item, str))
+
+    def collect() -> list[_Item]:
+        spark.setJobGroup(group, "parquet to JSON", interruptOnCancel=True)
+        return reports.collect()
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark-action") as pool:
+        action = pool.submit(collect)
+        try:
+            while not wait([action], timeout=_POLL_SECONDS).done:
+                note_progress(sent_back.rows_done.value)
+        except BaseException:
+            spark.cancelJobGroup(group)
+            raise
+    try:
+        texts = action.result()
+    except Exception as error:
+        raise _spark_failure(error) from error
+    found = sorted((_TaskReport(**json.loads(str(text))) for text in texts), key=lambda report: report.task)
+    for report in found:
+        if report.error_type is not None:
+            raise _error_by_name(report.error_type, report.reason)
+    return found
+
+
+def _copy_rejected(sent_back: _SentBack, counts: Counts, quarantine: ObjectWriter) -> None:
+    """Stream the rejected rows to their object, in row order: partitions and the items in them keep their order."""
+    if not counts.rows_rejected:
+        return
+    for item in sent_back.items.filter(lambda item: not isinstance(item, str)).toLocalIterator():
+        if not isinstance(item, str):
+            compressed, size = item
+            quarantine.write(decompress(compressed, size, codec=_CODEC, asbytes=True))
+
+
+def _error_by_name(name: str, reason: str) -> LakehouseError:
+    """The error that a task raised, in the driver. Errors that carry more than a message become their message."""
+    kind = getattr(errors, name, ConversionError)
+    error: LakehouseError = kind.__new__(kind)
+    Exception.__init__(error, reason)
+    return error
+
+
+def _spark_failure(error: Exception) -> LakehouseError:
+    """Find our own error in what Spark says after its last try of a task; else say what Spark said."""
+    text = str(error)
+    ours = re.search(r"lakehouse\.errors\.(\w+): (.+)", text)
+    if ours and hasattr(errors, ours[1]):
+        return _error_by_name(ours[1], ours[2])
+    told = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return ConversionError(
+        f"Spark gave up after its own retries: {told[:500]} The whole story is in the job's error log."
+    )

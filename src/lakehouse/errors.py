@@ -1,0 +1,164 @@
+"""The whole exception tree.
+
+Every error names the thing, says what was found and what was expected, and ends with what to do next.
+The class names are part of the interface: AWS Lambda reports them as ``errorType``, and the state machines'
+``Retry`` and ``Catch`` name them.
+
+``PermanentError``: the same input fails again; it is recorded and shown to a person.
+``TransientError``: the same input may succeed later; it is retried with backoff and jitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LakehouseError(Exception):
+    """Anything this project refuses or reports."""
+
+
+class PermanentError(LakehouseError):
+    """The same input will fail again: record it, do not retry."""
+
+
+class TransientError(LakehouseError):
+    """The same input may succeed later: retry with backoff and jitter."""
+
+
+# --- settings -----------------------------------------------------------------------------------------------------
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or malformed."""
+
+
+# --- contracts ----------------------------------------------------------------------------------------------------
+
+
+class ContractError(PermanentError):
+    """A data contract cannot be read, or says something that cannot be held."""
+
+
+class SchemaDriftError(PermanentError):
+    """A file's columns differ from its contract in a way the contract does not allow.
+
+    Attributes:
+        dataset: The dataset whose contract was broken.
+        differences: One sentence a column that differs.
+    """
+
+    def __init__(self, dataset: str, differences: Sequence[str]) -> None:
+        self.dataset = dataset
+        self.differences = tuple(differences)
+        listed = "; ".join(self.differences)
+        super().__init__(
+            f"{dataset}: {len(self.differences)} column(s) differ from the contract: {listed}. "
+            "Mend the file at its source, or allow the drift in the dataset's contract."
+        )
+
+
+# --- input files --------------------------------------------------------------------------------------------------
+
+
+class InputFileError(PermanentError):
+    """A file in the raw layer cannot be converted as it is."""
+
+
+class EmptyFileError(InputFileError):
+    """The file has no bytes."""
+
+
+class NotParquetError(InputFileError):
+    """The file is something else under a .parquet name (HTML, XML, text)."""
+
+
+class TruncatedFileError(InputFileError):
+    """The file starts as parquet but ends too early."""
+
+
+class EncryptedFileError(InputFileError):
+    """The file is encrypted by parquet modular encryption."""
+
+
+class CorruptFileError(InputFileError):
+    """The file's footer or pages cannot be read."""
+
+
+class FileVanishedError(InputFileError):
+    """The object was deleted between landing and conversion."""
+
+
+# --- conversion ---------------------------------------------------------------------------------------------------
+
+
+class ConversionError(PermanentError):
+    """A conversion ended without a whole object."""
+
+
+class QuarantineThresholdError(ConversionError):
+    """More rows broke the contract's rules than it tolerates."""
+
+
+class RowConservationError(ConversionError):
+    """Rows read and rows accounted for differ: nothing is published."""
+
+
+# --- metadata -----------------------------------------------------------------------------------------------------
+
+
+class MetadataError(PermanentError):
+    """A record in DynamoDB is not as the caller believes."""
+
+
+class RecordNotFoundError(MetadataError):
+    """No such record."""
+
+
+class RecordExistsError(MetadataError):
+    """The record is already there: somebody else was first."""
+
+
+class StatusConflictError(MetadataError):
+    """The status would go backwards, or another writer owns this attempt."""
+
+
+# --- AWS ----------------------------------------------------------------------------------------------------------
+
+
+class AccessDeniedError(PermanentError):
+    """The role lacks a permission."""
+
+
+class ThrottledError(TransientError):
+    """AWS asked for fewer requests."""
+
+
+class ServiceUnavailableError(TransientError):
+    """AWS (or the local endpoint) answered with a 5xx, or not at all."""
+
+
+# --- the laptop ---------------------------------------------------------------------------------------------------
+
+
+class LocalError(LakehouseError):
+    """Something of the laptop runtime."""
+
+
+class PrerequisiteError(LocalError):
+    """Java, Terraform, disk or a provider mirror is missing."""
+
+
+class PortTakenError(LocalError):
+    """Another process listens on the endpoint's port."""
+
+
+class EndpointDownError(LocalError):
+    """The local AWS endpoint does not answer."""
+
+
+class EmulatorMismatchError(LocalError):
+    """The installed ministack is not the one our replacements were written for."""
+
+
+class CommandError(LocalError):
+    """A command that the laptop runs (terraform, uv, java) failed."""

@@ -1,0 +1,1 @@
+"""Lambda handlers, one a file: decode the event, call, return."""

@@ -1,0 +1,1 @@
+"""What a crawl finds: which objects make up which table, with which columns and partitions."""

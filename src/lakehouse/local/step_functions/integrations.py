@@ -1,0 +1,134 @@
+"""Service integrations that start work and wait for it (``.sync``); stopping the task stops the work.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-sync
+"""
+
+# ruff: noqa: SLF001 - the emulator has no public names for its state
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import stepfunctions
+from ministack.services.stepfunctions import _ExecutionError as StateError
+
+from lakehouse.local.step_functions.json_path import Json
+from lakehouse.local.step_functions.scope import ScopeCancelledError, current
+
+# AWS polls a job run every few seconds; on a laptop nothing is saved by that.
+_POLL_SECONDS = 0.1
+_JOB_RUN_FAILURES = frozenset({"FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED"})
+
+
+def start_job_run(resource: str, arguments: dict[str, Any]) -> Json:
+    """``glue:startJobRun``, plain or ``.sync``.
+
+    Args:
+        resource: The task's resource ARN.
+        arguments: StartJobRun's parameters.
+
+    Returns:
+        ``{"JobRunId": …}``, or the finished job run for ``.sync``.
+
+    Raises:
+        StateError: ``Glue.<exception>`` where it did not start, ``States.TaskFailed`` with the job run as the cause.
+        ScopeCancelledError: The task was stopped; the job run was stopped too.
+    """
+    started = _call("glue", "startJobRun", arguments)
+    if not resource.endswith(".sync"):
+        return started
+    run = {"JobName": arguments["JobName"], "RunId": started["JobRunId"]}
+    try:
+        while True:
+            current().check()
+            found = _call("glue", "getJobRun", run)["JobRun"]
+            if found["JobRunState"] == "SUCCEEDED":
+                return found
+            if found["JobRunState"] in _JOB_RUN_FAILURES:
+                raise StateError("States.TaskFailed", json.dumps(found))
+            current().wait(_POLL_SECONDS)
+    except ScopeCancelledError:
+        _call("glue", "batchStopJobRun", {"JobName": run["JobName"], "JobRunIds": [run["RunId"]]})
+        raise
+
+
+def _call(service: str, action: str, arguments: Json) -> Any:
+    info = stepfunctions._AWS_SDK_SERVICE_MAP[service]
+    return stepfunctions._dispatch_aws_sdk_json(info, service, action, arguments)
+
+
+def start_execution(_original: Callable[..., Any]) -> Callable[..., Any]:
+    """``states:startExecution``: its errors carry the name that AWS gives them.
+
+    Args:
+        _original: The emulator's integration.
+
+    Returns:
+        The replacement.
+    """
+
+    def replacement(_resource: str, input_data: dict[str, Any]) -> Json:
+        return _start_execution(input_data)
+
+    return replacement
+
+
+def start_execution_and_wait(_original: Callable[..., Any]) -> Callable[..., Any]:
+    """``states:startExecution.sync`` and ``.sync:2``.
+
+    Args:
+        _original: The emulator's integration, which runs the child in the parent's thread and cannot stop it.
+
+    Returns:
+        The replacement.
+    """
+
+    def replacement(resource: str, input_data: dict[str, Any]) -> Json:
+        arn = _start_execution(input_data)["ExecutionArn"]
+        child = stepfunctions._executions[arn]
+        try:
+            while child["status"] == "RUNNING":
+                current().wait(_POLL_SECONDS)
+        except ScopeCancelledError:
+            if child["status"] == "RUNNING":
+                stepfunctions._stop_execution({"executionArn": arn, "cause": "The execution that started it ended"})
+            raise
+        description = _describe(child, is_parsed=resource.endswith(".sync:2"))
+        if child["status"] != "SUCCEEDED":
+            raise StateError("States.TaskFailed", json.dumps(description))
+        return description
+
+    return replacement
+
+
+def _start_execution(input_data: dict[str, Any]) -> dict[str, Any]:
+    status, _, body = stepfunctions._start_execution(stepfunctions._nested_start_execution_request(input_data))
+    answer = json.loads(body)
+    if status >= 400:
+        name = str(answer.get("__type", "SfnException")).rpartition("#")[2]
+        suffix = "" if name.endswith("Exception") else "Exception"
+        raise StateError(f"StepFunctions.{name}{suffix}", answer.get("message", ""))
+    return {"ExecutionArn": answer["executionArn"], "StartDate": answer["startDate"]}
+
+
+def _describe(child: dict[str, Any], *, is_parsed: bool) -> dict[str, Any]:
+    def data(text: str) -> Json:
+        return json.loads(text) if is_parsed else text
+
+    description: dict[str, Any] = {
+        "ExecutionArn": child["executionArn"],
+        "Input": data(child["input"]),
+        "InputDetails": {"Included": True},
+        "Name": child["name"],
+        "StartDate": child["startDate"],
+        "StateMachineArn": child["stateMachineArn"],
+        "Status": child["status"],
+        "StopDate": child["stopDate"],
+    }
+    if child["status"] == "SUCCEEDED":
+        description |= {"Output": data(child["output"]), "OutputDetails": {"Included": True}}
+    for field, key in (("Error", "error"), ("Cause", "cause")):
+        if child.get(key):
+            description[field] = child[key]
+    return description

@@ -1,0 +1,317 @@
+"""The records of files: every change of status is a conditional write, so exactly one writer wins.
+
+::
+
+    REGISTERED ──► RUNNING ──► SUCCEEDED
+        │            ├───────► FAILED ──► RUNNING with a higher attempt
+        └► SKIPPED   └► RUNNING with a higher attempt, which takes over a dead one
+
+An attempt is a fencing token: once a higher one started, whatever the lower one still writes is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase
+
+from lakehouse.errors import MetadataError, RecordExistsError, RowConservationError, StatusConflictError
+from lakehouse.metadata.attribute_values import utc_now
+from lakehouse.metadata.dynamodb import Write
+from lakehouse.metadata.file_lookup import FileLookup, not_found
+from lakehouse.metadata.file_record import FileRecord, FileStatus, NewFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+RESULT_FIELDS = frozenset(
+    {
+        "bytes_written",
+        "drift",
+        "duration_seconds",
+        "engine",
+        "nonfinite_values",
+        "output_checksum",
+        "output_uri",
+        "quarantine_uri",
+        "rows_quarantined",
+        "rows_read",
+        "rows_total",
+        "rows_written",
+        "rule_results",
+    }
+)
+# What an attempt leaves behind, and the next one must not inherit.
+_OF_AN_ATTEMPT = (
+    *sorted(RESULT_FIELDS - {"drift", "engine", "rows_total", "rows_read"}),
+    "error_type",
+    "finished_at",
+    "reason",
+)
+# An item holds 400 KB at most: long texts are cut, many sentences are counted.
+_REASON_LENGTH = 4_000
+_DRIFT_SENTENCES = 100
+
+
+class FileRecords(FileLookup):
+    """The table of file records, to read and to write.
+
+    Args:
+        client: A boto3 DynamoDB client, made with ``aws_errors.client_config()``.
+        table_name: The table.
+        clock: Tells the time, UTC.
+    """
+
+    def __init__(self, client: DynamoDBClient, table_name: str, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(client, table_name)
+        self._clock = clock
+
+    def register(self, new: NewFile) -> FileRecord:
+        """Create the record of a file.
+
+        Args:
+            new: The file.
+
+        Returns:
+            Its record, ``REGISTERED``.
+
+        Raises:
+            RecordExistsError: It is registered already: ``get`` it.
+        """
+        now = self._clock()
+        item = asdict(new) | {"status": FileStatus.REGISTERED.value, "created_at": now, "updated_at": now}
+        write = self._table.put(item, Attr("file_id").not_exists())
+        if write.item is None or not write.is_accepted:
+            raise RecordExistsError(
+                f"{new.key} (file_id {new.file_id}) is registered already. Go on with the record that exists."
+            )
+        return FileRecord.from_item(write.item)
+
+    def describe(
+        self,
+        file_id: str,
+        *,
+        attempt: int,
+        rows_total: int | None = None,
+        drift: Sequence[str] = (),
+        engine: str | None = None,
+    ) -> FileRecord:
+        """Note what was found in a file before its conversion.
+
+        Args:
+            file_id: The file.
+            attempt: The attempt that looked.
+            rows_total: Rows according to the footer.
+            drift: One sentence for each difference from the contract that it allows.
+            engine: The runner that will convert it.
+
+        Returns:
+            The record.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: The file is done, or a higher attempt works on it.
+        """
+        changes = {"rows_total": rows_total, "drift": _few(drift), "engine": engine}
+        allowed = _is(FileStatus.REGISTERED, FileStatus.RUNNING, FileStatus.FAILED) & Attr("attempt").lte(attempt)
+        return self._change(file_id, changes, allowed, f"describe attempt {attempt}")
+
+    def start(
+        self,
+        file_id: str,
+        *,
+        attempt: int,
+        engine: str,
+        execution_arn: str | None,
+        run_id: str | None = None,
+        job_run_id: str | None = None,
+    ) -> FileRecord:
+        """Begin, or within the same execution begin again, the conversion of a file.
+
+        Args:
+            file_id: The file.
+            attempt: The attempt: that of the registration, or a higher one.
+            engine: ``spark`` or ``in_process``.
+            execution_arn: The execution that owns the attempt. It may start the same attempt again (a retry).
+            run_id: The pipeline run.
+            job_run_id: The Glue job run.
+
+        Returns:
+            The record, ``RUNNING``.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: The file is done, or another execution owns this or a higher attempt.
+        """
+        allowed: ConditionBase = (_is(FileStatus.REGISTERED) & Attr("attempt").lte(attempt)) | (
+            _is(FileStatus.RUNNING, FileStatus.FAILED) & Attr("attempt").lt(attempt)
+        )
+        if execution_arn is not None:
+            allowed |= _is(FileStatus.RUNNING) & Attr("attempt").eq(attempt) & Attr("execution_arn").eq(execution_arn)
+        changes = {
+            "status": FileStatus.RUNNING.value,
+            "attempt": attempt,
+            "engine": engine,
+            "execution_arn": execution_arn,
+            "run_id": run_id,
+            "job_run_id": job_run_id,
+            "rows_read": 0,
+            "started_at": self._clock(),
+        }
+        return self._change(file_id, changes, allowed, f"start attempt {attempt}", forget=_OF_AN_ATTEMPT)
+
+    def progress(self, file_id: str, *, attempt: int, rows_read: int) -> None:
+        """Note how far a conversion is; it also shows that the attempt lives.
+
+        Args:
+            file_id: The file.
+            attempt: The running attempt.
+            rows_read: Rows read so far.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: Another attempt took over: stop working.
+        """
+        self._change(file_id, {"rows_read": rows_read}, _is_running(attempt), f"note progress of attempt {attempt}")
+
+    def succeed(self, file_id: str, *, attempt: int, result: Mapping[str, Any]) -> FileRecord:
+        """Record a whole conversion.
+
+        Args:
+            file_id: The file.
+            attempt: The running attempt.
+            result: What the conversion made, by the names of ``RESULT_FIELDS``.
+
+        Returns:
+            The record, ``SUCCEEDED`` for good.
+
+        Raises:
+            MetadataError: The result has a name that no record knows, or lacks the counts.
+            RowConservationError: Rows read are not rows written plus rows quarantined.
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: Another attempt took over, or the file is done.
+        """
+        _require_conserved_rows(file_id, result)
+        changes = dict(result) | {"status": FileStatus.SUCCEEDED.value, "finished_at": self._clock()}
+        changes["drift"] = _few(result.get("drift", ()))
+        return self._change(file_id, changes, _is_running(attempt), f"succeed with attempt {attempt}")
+
+    def fail(
+        self, file_id: str, *, attempt: int, error_type: str, reason: str, execution_arn: str | None = None
+    ) -> FileRecord:
+        """Record a failed attempt, also one that never started.
+
+        Args:
+            file_id: The file.
+            attempt: The failed attempt.
+            error_type: Class name of the error.
+            reason: Its message.
+            execution_arn: The execution that failed, where known: it cannot fail an attempt that another one runs.
+
+        Returns:
+            The record, ``FAILED``.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: The file is done, the attempt failed already, or somebody else runs it.
+        """
+        owned: ConditionBase = Attr("attempt").eq(attempt)
+        if execution_arn is not None:
+            owned &= Attr("execution_arn").eq(execution_arn)
+        allowed = (
+            (_is(FileStatus.REGISTERED) & Attr("attempt").lte(attempt))
+            | (_is(FileStatus.RUNNING) & (Attr("attempt").lt(attempt) | owned))
+            | (_is(FileStatus.FAILED) & Attr("attempt").lt(attempt))
+        )
+        changes = {
+            "status": FileStatus.FAILED.value,
+            "attempt": attempt,
+            "error_type": error_type,
+            "reason": _short(reason),
+            "finished_at": self._clock(),
+        }
+        return self._change(file_id, changes, allowed, f"fail attempt {attempt}")
+
+    def skip(self, file_id: str, *, duplicate_of: str) -> FileRecord:
+        """Record that a file need not be converted, since the same bytes of the same key were.
+
+        Args:
+            file_id: The file.
+            duplicate_of: The ``file_id`` that was converted.
+
+        Returns:
+            The record, ``SKIPPED`` for good.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: Its conversion began.
+        """
+        now = self._clock()
+        changes = {"status": FileStatus.SKIPPED.value, "duplicate_of": duplicate_of, "finished_at": now}
+        return self._change(file_id, changes, _is(FileStatus.REGISTERED), "skip")
+
+    def _change(
+        self,
+        file_id: str,
+        changes: Mapping[str, Any],
+        allowed: ConditionBase,
+        intent: str,
+        *,
+        forget: Iterable[str] = (),
+    ) -> FileRecord:
+        changes = {**changes, "updated_at": self._clock()}
+        condition = Attr("file_id").exists() & allowed
+        return _accepted(self._table.update({"file_id": file_id}, changes, condition, forget=forget), file_id, intent)
+
+
+def _is(*statuses: FileStatus) -> ConditionBase:
+    return Attr("status").is_in([status.value for status in statuses])
+
+
+def _is_running(attempt: int) -> ConditionBase:
+    return _is(FileStatus.RUNNING) & Attr("attempt").eq(attempt)
+
+
+def _accepted(write: Write, file_id: str, intent: str) -> FileRecord:
+    if write.item is None:
+        raise not_found(file_id)
+    record = FileRecord.from_item(write.item)
+    if not write.is_accepted:
+        raise StatusConflictError(
+            f"{record.key} (file_id {file_id}): cannot {intent}, since it is {record.status} at attempt "
+            f"{record.attempt} of {record.execution_arn or 'no execution'}. "
+            + (
+                "It is done: upload a new version to convert it again."
+                if record.status.is_final
+                else f"Let that one end, or try again with attempt {record.attempt + 1}."
+            )
+        )
+    return record
+
+
+def _require_conserved_rows(file_id: str, result: Mapping[str, Any]) -> None:
+    unknown = sorted(set(result) - RESULT_FIELDS)
+    missing = sorted({"rows_read", "rows_written", "rows_quarantined", "output_uri"} - set(result))
+    if unknown or missing:
+        raise MetadataError(
+            f"The result of {file_id} has unknown names {unknown} and lacks {missing}. Give those of RESULT_FIELDS."
+        )
+    read, written, quarantined = (result[name] for name in ("rows_read", "rows_written", "rows_quarantined"))
+    if read != written + quarantined:
+        raise RowConservationError(
+            f"{file_id}: {read} rows were read, but {written} written and {quarantined} quarantined. "
+            "The conversion is not recorded: run it again, and report the file if it happens again."
+        )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
+
+
+def _few(sentences: Sequence[str]) -> list[str]:
+    kept = [_short(sentence) for sentence in sentences[:_DRIFT_SENTENCES]]
+    more = len(sentences) - len(kept)
+    return [*kept, f"and {more} more"] if more else kept

@@ -1,0 +1,1 @@
+"""Rules compiled from a contract, and the quarantine of the rows that break them."""

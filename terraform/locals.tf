@@ -1,0 +1,56 @@
+locals {
+  # The naming convention: <project>-<environment>-<thing>. Glue and Athena names are the same in snake_case; bucket names
+  # end in the account id, since they are shared by all of AWS.
+  name_prefix = "${var.project}-${var.environment}"
+
+  # Every resource carries these: activate them as cost allocation tags in the billing console.
+  tags = {
+    Project     = var.project
+    Environment = var.environment
+    Owner       = var.owner
+    CostCenter  = var.cost_center
+    ManagedBy   = "terraform"
+  }
+
+  # Folders inside the layer buckets.
+  prefixes = {
+    raw        = "raw-data/"
+    processed  = "processed-data/"
+    quarantine = "quarantine/" # in the processed bucket
+    curated    = "curated-data/"
+  }
+
+  # Read often at first, then seldom, but at any time by a crawler or a backfill: Glacier Instant Retrieval is the
+  # Glacier class whose objects stay readable without a restore.
+  _cooling = [
+    { after_days = 30, storage_class = "STANDARD_IA" },
+    { after_days = 90, storage_class = "GLACIER_IR" },
+  ]
+
+  buckets = {
+    raw            = { transitions = local._cooling }
+    processed      = { transitions = local._cooling }
+    curated        = { transitions = [{ after_days = 90, storage_class = "STANDARD_IA" }] }
+    dags           = {}
+    artifacts      = {}
+    athena_results = { expiration_days = var.retention.athena_result_days }
+  }
+
+  # What every function and job learns about its surroundings (lakehouse.settings).
+  settings = {
+    LAKEHOUSE_PROJECT             = var.project
+    LAKEHOUSE_ENVIRONMENT         = var.environment
+    LAKEHOUSE_RAW_BUCKET          = module.storage.buckets["raw"].name
+    LAKEHOUSE_PROCESSED_BUCKET    = module.storage.buckets["processed"].name
+    LAKEHOUSE_FILES_TABLE         = module.metadata.tables["files"].name
+    LAKEHOUSE_PIPELINE_RUNS_TABLE = module.metadata.tables["pipeline_runs"].name
+    LAKEHOUSE_WATERMARKS_TABLE    = module.metadata.tables["watermarks"].name
+  }
+
+  # The conversion's places: what the Glue job and the functions may touch.
+  layers = {
+    raw        = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw }
+    processed  = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed }
+    quarantine = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.quarantine }
+  }
+}

@@ -1,0 +1,84 @@
+# In the order in which data flows.
+
+data "aws_caller_identity" "current" {}
+
+module "encryption" {
+  source = "./modules/encryption"
+
+  deletion_window_days = var.is_disposable ? 7 : 30
+  name_prefix          = local.name_prefix
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  access_log_days         = var.retention.access_log_days
+  buckets                 = local.buckets
+  force_destroy           = var.is_disposable
+  kms_key_arn             = module.encryption.key_arn
+  name_prefix             = local.name_prefix
+  noncurrent_version_days = var.retention.noncurrent_version_days
+}
+
+module "metadata" {
+  source = "./modules/metadata"
+
+  deletion_protection = !var.is_disposable
+  kms_key_arn         = module.encryption.key_arn
+  name_prefix         = local.name_prefix
+}
+
+module "processing" {
+  source = "./modules/processing"
+
+  artifacts_bucket   = module.storage.buckets["artifacts"]
+  files_table        = module.metadata.tables["files"]
+  kms_key_arn        = module.encryption.key_arn
+  layers             = local.layers
+  log_retention_days = var.retention.log_days
+  name_prefix        = local.name_prefix
+  package_dir        = var.package_dir
+  settings           = local.settings
+}
+
+module "catalog" {
+  source = "./modules/catalog"
+
+  kms_key_arn = module.encryption.key_arn
+  layers = {
+    # The first folder below the prefix is the dataset: one table each.
+    raw = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw, schedule = var.schedules.raw, table_level = 3 }
+    # Dates come before datasets here, so that the folders below the prefix are partitions of one table.
+    processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, schedule = var.schedules.processed, table_level = 2 }
+    curated   = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, schedule = var.schedules.curated, table_level = 3 }
+  }
+  log_retention_days     = var.retention.log_days
+  name_prefix            = local.name_prefix
+  security_configuration = module.processing.security_configuration
+}
+
+module "functions" {
+  source = "./modules/functions"
+
+  artifacts_bucket   = module.storage.buckets["artifacts"]
+  files_table        = module.metadata.tables["files"]
+  kms_key_arn        = module.encryption.key_arn
+  layers             = local.layers
+  log_retention_days = var.retention.log_days
+  name_prefix        = local.name_prefix
+  package_dir        = var.package_dir
+  settings           = local.settings
+}
+
+module "workflow" {
+  source = "./modules/workflow"
+
+  crawler             = module.catalog.crawlers["raw"]
+  files_table         = module.metadata.tables["files"]
+  functions           = module.functions.functions
+  job                 = module.processing.jobs["parquet_to_json"]
+  kms_key_arn         = module.encryption.key_arn
+  log_retention_days  = var.retention.log_days
+  name_prefix         = local.name_prefix
+  pipeline_runs_table = module.metadata.tables["pipeline_runs"]
+}

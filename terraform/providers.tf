@@ -1,0 +1,8 @@
+provider "aws" {
+  region  = var.region
+  profile = var.profile
+
+  default_tags {
+    tags = local.tags
+  }
+}

@@ -1,0 +1,1 @@
+"""Stands in for the Glue script in the module tests: only its bytes count."""

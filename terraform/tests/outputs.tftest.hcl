@@ -1,0 +1,39 @@
+# The whole configuration at once. Nothing is created: the provider is mocked.
+
+mock_provider "aws" {
+  source = "./testing/mocks"
+}
+
+variables {
+  environment = "sandbox"
+  package_dir = "./testing/package"
+}
+
+run "every_output_is_there_for_the_command_line" {
+  command = apply
+
+  assert {
+    condition     = toset(keys(output.buckets)) == toset(["raw", "processed", "curated", "dags", "artifacts", "athena_results", "access_logs"])
+    error_message = "The buckets are ${jsonencode(output.buckets)}."
+  }
+
+  assert {
+    condition     = toset(keys(output.tables)) == toset(["files", "pipeline_runs", "watermarks"])
+    error_message = "The tables are ${jsonencode(output.tables)}."
+  }
+
+  assert {
+    condition     = toset(keys(output.state_machines)) == toset(["lakehouse_pipeline", "file_conversion"])
+    error_message = "The state machines are ${jsonencode(output.state_machines)}."
+  }
+
+  assert {
+    condition     = output.functions["register_file"] == "lakehouse-sandbox-register-file" && output.glue_jobs == { parquet_to_json = "lakehouse-sandbox-parquet-to-json" }
+    error_message = "The functions are ${jsonencode(output.functions)}, the jobs ${jsonencode(output.glue_jobs)}."
+  }
+
+  assert {
+    condition     = output.databases == { raw = "lakehouse_sandbox_raw", processed = "lakehouse_sandbox_processed", curated = "lakehouse_sandbox_curated" }
+    error_message = "The databases are ${jsonencode(output.databases)}."
+  }
+}
