@@ -52,7 +52,7 @@ format: $(READY) ## Format Python and Terraform, and renew the generated tables
 
 .PHONY: bench
 bench: $(READY) ## Measure the conversion against its peers: rows, bytes, seconds, memory
-	@python tests/benchmarks/conversion.py
+	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/conversion.py
 
 .PHONY: package
 package: $(READY) ## Build the Lambda zip and the Glue wheels for AWS into build/package

@@ -11,6 +11,13 @@ The class names are part of the interface: AWS Lambda reports them as ``errorTyp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.difference import Difference
+
+# A message names so many differences; the file's record has more.
+_DIFFERENCES_TOLD = 20
 
 
 class LakehouseError(Exception):
@@ -44,15 +51,17 @@ class SchemaDriftError(PermanentError):
 
     Attributes:
         dataset: The dataset whose contract was broken.
-        differences: One sentence a column that differs.
+        differences: What differs, column by column, the allowed differences too.
     """
 
-    def __init__(self, dataset: str, differences: Sequence[str]) -> None:
+    def __init__(self, dataset: str, differences: Sequence[Difference]) -> None:
         self.dataset = dataset
         self.differences = tuple(differences)
-        listed = "; ".join(self.differences)
+        refused = [difference.sentence for difference in self.differences if not difference.is_allowed]
+        told, more = refused[:_DIFFERENCES_TOLD], len(refused) - _DIFFERENCES_TOLD
         super().__init__(
-            f"{dataset}: {len(self.differences)} column(s) differ from the contract: {listed}. "
+            f"{dataset}: {len(refused)} difference(s) that the contract does not allow: {'; '.join(told)}"
+            f"{f'; and {more} more' if more > 0 else ''}. "
             "Mend the file at its source, or allow the drift in the dataset's contract."
         )
 
@@ -84,6 +93,14 @@ class CorruptFileError(InputFileError):
     """The file's footer or pages cannot be read."""
 
 
+class ReaderCrashedError(CorruptFileError):
+    """The process that reads the file crashed or hung on it; nothing else was harmed."""
+
+
+class ReaderMemoryError(InputFileError):
+    """A row, or a page, takes more memory than the reader may use."""
+
+
 class FileVanishedError(InputFileError):
     """The object was deleted between landing and conversion."""
 
@@ -93,6 +110,10 @@ class FileVanishedError(InputFileError):
 
 class ConversionError(PermanentError):
     """A conversion ended without a whole object."""
+
+
+class ReaderStartError(ConversionError):
+    """The process that reads parquet files cannot start here."""
 
 
 class QuarantineThresholdError(ConversionError):

@@ -1,117 +1,126 @@
-"""parquet → NDJSON against its peers, each in a process of its own, in the same run: `make bench`.
+"""parquet → NDJSON against its peers, in one run: ``make bench``.
 
-Prints seconds, rows and bytes a second, peak memory, and the ratio to Polars' own NDJSON sink, which knows no rules.
-The input is made by the sample generator, so that everybody measures the same file; give another as the argument.
+Every contestant has a process of its own, is warmed by one run and timed in the next. The best of three rounds counts,
+and a round goes through all contestants, so that a slow minute of the machine is nobody's alone. The input comes from
+the sample generator, so that everybody measures the same file; real files are repeated to its length.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from contestants import BUCKET, PEER, TO_DISK, TO_THE_ENDPOINT
+from processes import measured
 
 ROWS = 1_300_000
-REPEATS = 3
-
-
-def lakehouse_with_rules(source: Path, target: Path) -> None:
-    from lakehouse.contracts.catalog import ContractCatalog
-
-    _lakehouse(source, target, ContractCatalog.packaged().find("yellow_tripdata"))
-
-
-def lakehouse_without_rules(source: Path, target: Path) -> None:
-    _lakehouse(source, target, None)
-
-
-def _lakehouse(source: Path, target: Path, contract: object) -> None:
-    from lakehouse.convert.in_process import convert_stream
-    from lakehouse.convert.kernel import Kernel
-    from lakehouse.convert.object_writer import LocalFileWriter
-    from lakehouse.convert.source import LocalSource, inspect
-
-    file = LocalSource(source)
-    facts = inspect(file)
-    kernel = Kernel(facts.schema, contract)
-    rejected = target.with_suffix(".rejected")
-    with LocalFileWriter(target) as output, LocalFileWriter(rejected) as quarantine:
-        convert_stream(file, facts, kernel, output, quarantine, lambda _: None)
-
-
-def polars_sink_ndjson(source: Path, target: Path) -> None:
-    import polars as pl
-
-    pl.scan_parquet(source).sink_ndjson(target)
-
-
-def pandas_to_json(source: Path, target: Path) -> None:
-    import pandas as pd
-
-    pd.read_parquet(source).to_json(target, orient="records", lines=True, date_format="iso")
-
-
-CONTESTANTS: dict[str, Callable[[Path, Path], None]] = {
-    "polars sink_ndjson (no rules)": polars_sink_ndjson,
-    "lakehouse, its contract's rules": lakehouse_with_rules,
-    "lakehouse, no contract": lakehouse_without_rules,
-    "pandas to_json (no rules)": pandas_to_json,
-}
-PEER = "polars sink_ndjson (no rules)"
-
-
-def measure(name: str, source: Path, target: Path) -> dict[str, float]:
-    """Run one contestant here and tell what it took; the imports are not counted."""
-    import pyarrow.parquet as pq
-
-    CONTESTANTS[name](source, target)  # warm: imports, thread pools, the page cache
-    start = time.perf_counter()
-    CONTESTANTS[name](source, target)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak_bytes = peak if sys.platform == "darwin" else peak * 1024
-    rows = pq.ParquetFile(source).metadata.num_rows
-    return {"seconds": seconds, "rows": rows, "bytes": target.stat().st_size, "peak_bytes": peak_bytes}
+MORE_ROWS = 5_000_000
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+REAL_FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "taxi"
 
 
 def main(arguments: list[str]) -> None:
-    """Measure every contestant on one file."""
+    """Measure everything, or one contestant: ``--one NAME FILE FOLDER``."""
     if arguments[:1] == ["--one"]:
-        print(json.dumps(measure(arguments[1], Path(arguments[2]), Path(arguments[3]))))
+        print(json.dumps(one(arguments[1], Path(arguments[2]), Path(arguments[3]))))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(arguments[0]) if arguments else Path(folder) / "yellow_tripdata_2024-02.parquet"
-        if not arguments:
-            from lakehouse.sample import generate
+    from lakehouse.local.endpoint import Endpoint
 
-            generate(source, rows=ROWS, dirty_share=0.02, seed=1)
-        best: dict[str, dict[str, float]] = {}
-        for _ in range(REPEATS):
-            for name in CONTESTANTS:
-                command = [sys.executable, __file__, "--one", name, str(source), str(Path(folder) / "out.json")]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                found = json.loads(done.stdout)
-                if name not in best or found["seconds"] < best[name]["seconds"]:
-                    best[name] = found
-    report(source.name, best)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        endpoint = Endpoint(folder / "endpoint", port=0)
+        endpoint.start()
+        try:
+            os.environ.update(endpoint.environment())
+            everything(folder)
+        finally:
+            endpoint.stop()
 
 
-def report(source: str, best: dict[str, dict[str, float]]) -> None:
-    """Print the best run of each contestant, as a table."""
-    rows = best[PEER]["rows"]
-    print(f"{source}: {rows:,.0f} rows, best of {REPEATS}, each in its own warm process\n")
-    print("| converter | s | rows/s | MB/s out | peak MB | time ÷ Polars |")
+def everything(folder: Path) -> None:
+    """All tables, on standard output."""
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    generated = sample(folder, ROWS)
+    table(f"{ROWS:,} generated rows x 19 columns", best(TO_DISK, generated, folder), PEER, "Polars")
+    whole = best(TO_THE_ENDPOINT, generated, folder)
+    slower = max(list(whole)[:2], key=lambda contestant: whole[contestant]["seconds"])
+    table("Conversion and upload to the local endpoint", whole, slower, "the slower alone")
+    for real in real_files(folder):
+        names = list(TO_DISK)[:2]
+        found = best({name: TO_DISK[name] for name in names}, real, folder)
+        table(f"{real.name}, repeated to {found[PEER]['rows']:,.0f} rows", found, PEER, "Polars")
+    ours = list(TO_DISK)[1]
+    sizes = {f"{rows:,} rows": best([ours], sample(folder, rows), folder, rounds=1)[ours] for rows in (ROWS, MORE_ROWS)}
+    table("Memory as files grow: lakehouse convert, rules", sizes, next(iter(sizes)), "the smaller")
+
+
+def sample(folder: Path, rows: int) -> Path:
+    """A generated file of yellow taxi trips, of which 2 % break rules."""
+    from lakehouse.sample import generate
+
+    path = folder / f"yellow_tripdata_{rows}.parquet"
+    return path if path.exists() else generate(path, rows=rows, dirty_share=0.02, seed=1).path
+
+
+def real_files(folder: Path) -> Iterable[Path]:
+    """The real yellow file, repeated to the generated one's length; none where shared/data is absent."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for real in sorted(REAL_FILES.glob("yellow_*.parquet")):
+        once = pq.read_table(real)
+        path = folder / real.name
+        pq.write_table(pa.concat_tables([once] * (ROWS // len(once))), path, row_group_size=100_000)
+        yield path
+
+
+def best(contestants: Iterable[str], source: Path, folder: Path, rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
+    """The fastest of some rounds of each contestant, and the most memory of all its rounds."""
+    found: dict[str, dict[str, Any]] = {}
+    for _ in range(rounds):
+        for name in contestants:
+            this = measured([sys.executable, __file__, "--one", name, str(source), str(folder)])
+            peaks = [one["peak_bytes"] for one in (this, found.get(name, this))]
+            if name not in found or this["seconds"] < found[name]["seconds"]:
+                found[name] = this
+            found[name]["peak_bytes"] = None if None in peaks else max(peaks)
+    return found
+
+
+def one(name: str, source: Path, folder: Path) -> dict[str, float]:
+    """Run one contestant here."""
+    import pyarrow.parquet as pq
+
+    run = {**TO_DISK, **TO_THE_ENDPOINT}[name](source, folder)
+    run()
+    start = time.perf_counter()
+    size = run()
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "rows": pq.read_metadata(source).num_rows, "bytes": size}
+
+
+def table(title: str, found: dict[str, dict[str, Any]], peer: str, peer_name: str) -> None:
+    """Print a table in Markdown."""
+    print(f"\n{title}\n")
+    print(f"| | s | rows/s | MB/s of JSON | peak MB | time ÷ {peer_name} |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, found in best.items():
-        seconds = found["seconds"]
-        ratio = seconds / best[PEER]["seconds"]
+    for name, this in found.items():
+        seconds = this["seconds"]
+        peak = f"{this['peak_bytes'] / 1e6:,.0f}" if this["peak_bytes"] else "-"
         print(
-            f"| {name} | {seconds:.2f} | {rows / seconds:,.0f} | {found['bytes'] / seconds / 1e6:.0f} "
-            f"| {found['peak_bytes'] / 1e6:.0f} | {ratio:.2f} |"
+            f"| {name} | {seconds:.2f} | {this['rows'] / seconds:,.0f} | {this['bytes'] / seconds / 1e6:,.0f} "
+            f"| {peak} | {seconds / found[peer]['seconds']:.2f} |",
+            flush=True,
         )
 
 

@@ -81,9 +81,15 @@ def test_a_bad_file_is_recorded_with_its_error_and_what_to_do(name: str, failed_
 
 
 def test_drift_is_explained_column_by_column(failed_run: dict[str, Any], laptop) -> None:
-    reason = laptop.file("raw-data/yellow_tripdata/yellow_tripdata_2019-04.parquet")["reason"]
-    assert "fare_amount" in reason
-    assert "tpep_pickup_datetime" in reason
+    record = laptop.file("raw-data/yellow_tripdata/yellow_tripdata_2019-04.parquet")
+    assert {(one["kind"], one["column"]) for one in record["drift"]} == {
+        ("text_timestamp", "tpep_pickup_datetime"),
+        ("missing_column", "fare_amount"),
+        ("added_column", "FARE"),
+    }
+    assert all(one["column"] in record["reason"] for one in record["drift"] if not one["is_allowed"])
+    shown = laptop.run("files", "yellow_tripdata_2019-04.parquet", COLUMNS="120").stdout
+    assert "text_timestamp" in shown
 
 
 def test_nothing_half_written_is_visible_after_a_failed_run(failed_run: dict[str, Any], laptop) -> None:

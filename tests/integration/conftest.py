@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import uuid
 import zipfile
 
@@ -65,3 +66,27 @@ def functions(zipped, function_role):
         return call
 
     return bound
+
+
+@pytest.fixture(scope="session")
+def spark(endpoint):
+    """A Spark session of two cores whose Python workers talk to the endpoint."""
+    from pyspark.sql import SparkSession
+
+    with pytest.MonkeyPatch.context() as environment:
+        # Spark's Python workers make their own S3 clients from what the driver's environment was at its start.
+        for name, value in {**endpoint.environment(), "PYSPARK_PYTHON": sys.executable}.items():
+            environment.setenv(name, value)
+        session = (
+            SparkSession.builder.master("local[2]")
+            .appName("tests")
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.memory", "1g")
+            .getOrCreate()
+        )
+        session.sparkContext.setLogLevel("ERROR")
+        yield session
+        session.stop()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -124,6 +125,23 @@ def test_no_process_of_the_endpoint_is_left_behind(started, functions, end):
     wait_until(lambda: not is_alive(server))
     endpoint.stop()
     assert list(session_members(server)) == []
+
+
+def test_processes_of_a_killed_endpoint_end_with_it(started, functions):
+    endpoint = started()
+    source = """
+        import subprocess
+
+        def handler(event, context):
+            # In a group of its own, and not a child of the endpoint: as a Spark driver's Java machine is.
+            return subprocess.Popen(["sleep", "600"], process_group=0).pid
+    """
+    (grandchild,) = functions(client(endpoint, "iam"), client(endpoint, "lambda"))(textwrap.dedent(source), {})
+    server = server_of(endpoint)
+    assert grandchild in list(session_members(server))
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: not list(session_members(server)))
+    assert not is_alive(grandchild)
 
 
 def test_an_endpoint_that_cannot_start_shows_the_end_of_its_log(tmp_path, monkeypatch):

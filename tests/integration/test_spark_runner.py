@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 
 import numpy as np
 import pyarrow as pa
@@ -37,28 +36,6 @@ CONTRACT = Contract(
     ),
     quarantine_threshold=0.9,
 )
-
-
-@pytest.fixture(scope="module")
-def spark(endpoint):
-    from pyspark.sql import SparkSession
-
-    with pytest.MonkeyPatch.context() as environment:
-        # Spark's Python workers make their own S3 clients from what the driver's environment was at its start.
-        for name, value in {**endpoint.environment(), "PYSPARK_PYTHON": sys.executable}.items():
-            environment.setenv(name, value)
-        session = (
-            SparkSession.builder.master(f"local[{CORES}]")
-            .appName("test_spark_runner")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.driver.memory", "1g")
-            .getOrCreate()
-        )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
 
 
 @pytest.fixture(scope="module")

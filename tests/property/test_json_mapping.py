@@ -13,6 +13,7 @@ from arrow_tables import FLAT, KINDS, Kind
 from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
+from lakehouse.contracts.model import OutputOptions
 from lakehouse.convert.kernel import Kernel
 from lakehouse.convert.source import LocalSource, inspect, iter_batches
 
@@ -22,7 +23,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 def lines(ndjson: bytes) -> list[dict]:
-    return [json.loads(line) for line in ndjson.decode("utf-8").split("\n")[:-1]]
+    return [json.loads(line) for line in bytes(ndjson).decode("utf-8").split("\n")[:-1]]
 
 
 @st.composite
@@ -70,6 +71,35 @@ def test_a_slice_of_a_batch_converts_to_the_lines_of_its_rows(drawn, data) -> No
     converted = Kernel(batch.schema).convert(batch.slice(start, length), start)
 
     judge(names, kinds, [column[start : start + length] for column in raw], converted.ndjson, converted.counts)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+@given(columns_of(KINDS))
+def test_many_rows_of_few_values_become_the_lines_that_each_value_has_alone(drawn) -> None:
+    names, kinds, raw = drawn
+    times = 2_100 // len(raw[0]) + 1  # enough rows for the kernel to look for distinct values
+    few, many = (
+        pa.record_batch([kind.build(column * n) for kind, column in zip(kinds, raw, strict=True)], names=names)
+        for n in (1, times)
+    )
+
+    converted, repeated = Kernel(few.schema).convert(few, 0), Kernel(few.schema).convert(many, 0)
+
+    assert bytes(repeated.ndjson) == bytes(converted.ndjson) * times
+    assert repeated.counts.nonfinite_values == converted.counts.nonfinite_values * times
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+@given(columns_of(KINDS), st.booleans())
+def test_omitted_nulls_are_the_only_difference_to_explicit_ones(drawn, has_many_rows) -> None:
+    names, kinds, raw = drawn
+    times = 2_100 // len(raw[0]) + 1 if has_many_rows else 1
+    batch = pa.record_batch([kind.build(column * times) for kind, column in zip(kinds, raw, strict=True)], names=names)
+
+    explicit = lines(Kernel(batch.schema).convert(batch, 0).ndjson)
+    omitted = lines(Kernel(batch.schema, output=OutputOptions(nulls="omit")).convert(batch, 0).ndjson)
+
+    assert omitted == [{name: value for name, value in line.items() if value is not None} for line in explicit]
 
 
 @pytest.mark.parametrize("kind", FLAT, ids=lambda kind: str(kind.type))

@@ -14,6 +14,7 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from lakehouse.contracts.catalog import ContractCatalog
+from lakehouse.contracts.difference import DriftKind
 from lakehouse.contracts.model import Contract, choose_engine
 from lakehouse.errors import ContractError
 from lakehouse.quality.rules import compile_rules
@@ -159,9 +160,20 @@ def test_nested_columns_are_described_by_properties_and_items(load) -> None:
     assert contract.columns[0].type == pa.list_(pa.struct([("zone", pa.int32())]))
 
 
+def test_drift_and_former_names_are_read(load) -> None:
+    content = with_column(**FARE, customProperties=[{"property": "formerNames", "value": ["price", "Fare"]}])
+    content["customProperties"].append({"property": "allowedDrift", "value": ["renamed_column", "narrowing_cast"]})
+    contract = load(content)
+
+    assert contract.columns[0].former_names == ("price", "Fare")
+    assert contract.allowed_drift == {DriftKind.RENAMED_COLUMN, DriftKind.NARROWING_CAST}
+
+
 # --- refusing -----------------------------------------------------------------------------------------------------
 
 FARE = {"name": "fare", "logicalType": "number", "physicalType": "double"}
+TIP = {"name": "tip", "logicalType": "number", "physicalType": "double"}
+FORMERLY_FARE = {"property": "formerNames", "value": ["Fare"]}
 GOOD_RULE = {"name": "r", "type": "sql", "query": "SELECT COUNT(*) FROM ${table} WHERE fare < 0", "mustBe": 0}
 
 
@@ -210,6 +222,18 @@ GOOD_RULE = {"name": "r", "type": "sql", "query": "SELECT COUNT(*) FROM ${table}
         (with_knob("engine", "duckdb"), "one of auto, spark, in_process"),
         (with_knob("sparkThresholdBytes", "64 MB"), "number of bytes"),
         (with_knob("allowedDrift", ["anything"]), "added_column"),
+        (with_knob("allowedDrift", ["incompatible_type"]), "list some of added_column"),
+        (with_knob("allowedDrift", [{"kind": "added_column"}]), "list some of added_column"),
+        (with_column(**FARE, customProperties=[{"property": "alias", "value": ["f"]}]), "not known: alias"),
+        (with_column(**FARE, customProperties=[{"property": "formerNames", "value": "f"}]), "formerNames is 'f'; list"),
+        (
+            document(schema=[{"name": "rides", "properties": [FARE, {**TIP, "customProperties": [FORMERLY_FARE]}]}]),
+            "column tip: its former name 'Fare' is a name of fare too",
+        ),
+        (
+            with_column(name="s", logicalType="object", properties=[{**TIP, "customProperties": [FORMERLY_FARE]}]),
+            "column s: formerNames are held for columns, not for fields: tip",
+        ),
         (with_knob("threshold", 1), "not known or given twice: threshold"),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
+from lakehouse.contracts.difference import Difference, DriftKind
 from lakehouse.errors import (
     MetadataError,
     PermanentError,
@@ -22,6 +24,7 @@ from lakehouse.errors import (
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
 
+ADDED = Difference(DriftKind.ADDED_COLUMN, "tip", is_allowed=True, found="double")
 START = datetime(2022, 1, 1, 0, 35, 40, tzinfo=UTC)
 RESULT = {
     "rows_total": 10,
@@ -30,11 +33,12 @@ RESULT = {
     "rows_quarantined": 2,
     "bytes_written": 1_234,
     "output_uri": "s3://processed/processed-data/2022/01/01/trips/a.json",
+    "output_objects": 1,
     "output_checksum": "CRC32=AAAAAA==",
     "quarantine_uri": "s3://processed/quarantine/2022/01/01/trips/a.json",
     "rule_results": {"fare is not negative": 2},
     "nonfinite_values": 1,
-    "drift": ("column tip was added",),
+    "drift": (asdict(ADDED),),
     "duration_seconds": 0.125,
     "engine": "spark",
 }
@@ -100,7 +104,7 @@ def test_a_file_that_nobody_registered_is_not_found(records: FileRecords) -> Non
 
 def test_a_conversion_is_recorded_from_its_start_to_its_result(records: FileRecords) -> None:
     file_id = records.register(new_file()).file_id
-    records.describe(file_id, attempt=1, rows_total=10, drift=["column tip was added"], engine="spark")
+    records.describe(file_id, attempt=1, rows_total=10, drift=[ADDED], engine="spark")
     running = records.start(
         file_id, attempt=1, engine="spark", execution_arn="arn:one", run_id="run-1", job_run_id="jr_1"
     )
@@ -109,7 +113,8 @@ def test_a_conversion_is_recorded_from_its_start_to_its_result(records: FileReco
     assert records.get(file_id).rows_read == 4
     done = records.succeed(file_id, attempt=1, result=RESULT)
     assert records.get(file_id) == done
-    assert {name: getattr(done, name) for name in RESULT} == RESULT
+    assert {name: value for name, value in asdict(done).items() if name in RESULT} == RESULT
+    assert done.drift == (ADDED,)
     assert (done.status, done.run_id, done.job_run_id) == (FileStatus.SUCCEEDED, "run-1", "jr_1")
     assert done.started_at < done.finished_at <= done.updated_at
 
@@ -226,10 +231,31 @@ def test_a_result_with_unknown_or_missing_names_is_refused(records: FileRecords)
         records.succeed(file_id, attempt=1, result={k: v for k, v in RESULT.items() if k != "output_uri"})
 
 
-def test_long_reasons_and_many_drifts_still_fit_an_item(records: FileRecords) -> None:
+def test_a_difference_reads_back_as_it_was_found(records: FileRecords) -> None:
+    found = (
+        Difference(DriftKind.MISSING_COLUMN, "fare", is_allowed=False, expected="double", resembles="fares"),
+        Difference(DriftKind.ADDED_COLUMN, "fares", is_allowed=True, found="double"),
+    )
     file_id = records.register(new_file()).file_id
-    described = records.describe(file_id, attempt=1, drift=[f"column c{n} was added" for n in range(5_000)])
-    assert (len(described.drift), described.drift[-1]) == (101, "and 4900 more")
+    records.describe(file_id, attempt=1, drift=found)
+    assert (records.get(file_id).drift, records.get(file_id).drift_count) == (found, 2)
+
+
+def test_a_failure_tells_the_drift_that_it_is_about_and_another_leaves_what_was_found(records: FileRecords) -> None:
+    refused = Difference(DriftKind.MISSING_COLUMN, "fare", is_allowed=False, expected="double")
+    for number, (drift, kept) in enumerate([([refused], (refused,)), (None, (ADDED,))], start=1):
+        file_id = records.register(new_file(number)).file_id
+        records.describe(file_id, attempt=1, drift=[ADDED])
+        assert records.fail(file_id, attempt=1, error_type="X", reason="x", drift=drift).drift == kept
+
+
+def test_long_reasons_and_many_long_differences_still_fit_an_item(records: FileRecords) -> None:
+    file_id = records.register(new_file()).file_id
+    name = "\N{SNOWMAN}" * 100_000
+    many = [Difference(DriftKind.RENAMED_COLUMN, name, is_allowed=True, found=name, expected=name)] * 5_000
+    described = records.describe(file_id, attempt=1, drift=many)
+    assert (len(described.drift), described.drift_count) == (100, 5_000)
+    assert described.drift[0].column == "\N{SNOWMAN}" * 199 + "…"
     failed = records.fail(file_id, attempt=1, error_type="X", reason="x" * 1_000_000)
     assert len(failed.reason) == 4_000
     assert failed.reason.endswith("…")

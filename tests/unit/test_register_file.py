@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 
 from lakehouse.aws_errors import client_config
 from lakehouse.contracts.catalog import ContractCatalog
+from lakehouse.contracts.difference import Difference, DriftKind
 from lakehouse.contracts.model import Column, Contract
 from lakehouse.errors import (
     AccessDeniedError,
@@ -28,6 +30,7 @@ from lakehouse.errors import (
     StatusConflictError,
     TruncatedFileError,
 )
+from lakehouse.functions.record_failure import record as record_failure
 from lakehouse.functions.register_file import Registration, register
 from lakehouse.metadata.file_record import FileStatus
 from lakehouse.metadata.files import FileRecords
@@ -145,15 +148,32 @@ def test_a_large_file_goes_to_spark_and_one_of_an_unknown_dataset_by_the_default
 
 def test_allowed_drift_is_noted_on_the_record(s3: Any, records: FileRecords, contracts: ContractCatalog) -> None:
     answer = register(put(s3, parquet(tip=pa.array([1, 2, 3]))), s3, records, contracts)
-    (sentence,) = records.get(answer["file_id"]).drift
-    assert "tip" in sentence
+    record = records.get(answer["file_id"])
+    assert record.drift == (Difference(DriftKind.ADDED_COLUMN, "tip", is_allowed=True, found="int64"),)
+    assert record.drift_count == 1
 
 
 def test_drift_that_the_contract_does_not_allow_is_refused_column_by_column(
     s3: Any, records: FileRecords, contracts: ContractCatalog
 ) -> None:
     with pytest.raises(SchemaDriftError, match=r"trips: .*fare"):
-        register(put(s3, parquet(fare=pa.array(["a", "b", "c"]))), s3, records, contracts)
+        register(put(s3, parquet(fare=pa.array(["a", "b", "c"]), tip=pa.array([1, 2, 3]))), s3, records, contracts)
+    (record,) = records.iterate(key=KEY)
+    assert record.drift == (
+        Difference(DriftKind.INCOMPATIBLE_TYPE, "fare", is_allowed=False, found="string", expected="double"),
+        Difference(DriftKind.ADDED_COLUMN, "tip", is_allowed=True, found="int64"),
+    )
+
+
+def test_a_failed_files_record_keeps_what_differs(s3: Any, records: FileRecords, contracts: ContractCatalog) -> None:
+    wanted = put(s3, parquet(fare=pa.array(["a", "b", "c"])))
+    with pytest.raises(SchemaDriftError) as refused:
+        register(wanted, s3, records, contracts)
+    caught = {"Error": "SchemaDriftError", "Cause": json.dumps({"errorMessage": str(refused.value)})}
+    answer = record_failure({"bucket": BUCKET, "key": KEY, "version_id": wanted.version_id, "error": caught}, records)
+    failed = records.get(answer["file_id"])
+    assert failed.status is FileStatus.FAILED
+    assert [difference.column for difference in failed.drift] == ["fare"]
 
 
 @pytest.mark.parametrize(
@@ -289,16 +309,25 @@ def test_an_event_may_leave_out_everything_else() -> None:
 
 
 def test_nothing_that_registers_needs_polars() -> None:
-    script = """
-import sys
-sys.modules["polars"] = None  # an import of it fails
+    _import_without(
+        "polars",
+        """
 import lakehouse.functions.register_file, lakehouse.functions.plan_files, lakehouse.functions.record_failure
 from lakehouse.contracts.catalog import ContractCatalog
 assert len(ContractCatalog.packaged()) > 0
-"""
+""",
+    )
+
+
+def test_what_only_reads_and_writes_records_needs_no_arrow() -> None:
+    _import_without("pyarrow", "import lakehouse.functions.plan_files, lakehouse.functions.record_failure")
+
+
+def _import_without(package: str, script: str) -> None:
     source = str(Path(__file__).resolve().parents[2] / "src")
+    start = f"import sys; sys.path.insert(0, {source!r}); sys.modules[{package!r}] = None  # an import of it fails\n"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r})\n{script}"],
+        [sys.executable, "-c", start + script],
         capture_output=True,
         text=True,
         check=False,

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -113,7 +114,7 @@ def test_a_file_that_is_not_there_has_vanished(tmp_path) -> None:
         inspect(LocalSource(tmp_path / "gone.parquet"))
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(30))
 def test_a_file_with_bytes_changed_is_read_whole_or_refused(make_file, seed) -> None:
     random = Random(seed)
     content = bytearray(parquet_bytes(rows=60, row_group_size=20, write_page_checksum=True))
@@ -277,14 +278,24 @@ def test_reading_an_object_fetches_each_byte_about_once(bucket) -> None:
     assert sum(client.ranges) < len(content) + 4 * 2**20
 
 
-def test_a_large_row_group_is_streamed_in_pieces_and_comes_whole(bucket, monkeypatch) -> None:
-    monkeypatch.setattr("lakehouse.convert.source._SPAN_BYTES", 2**20)
-    content = parquet_bytes(rows=600_000, row_group_size=600_000, compression="none", use_dictionary=False)
-    version = put(bucket, content)
+def large_row_group(rows: int = 5_000_000) -> bytes:
+    """40 MB in one row group: more than is fetched at once."""
+    buffer = io.BytesIO()
+    table = pa.table({"n": np.arange(rows)})
+    pq.write_table(table, buffer, row_group_size=rows, compression="none", use_dictionary=False)
+    return buffer.getvalue()
+
+
+def test_a_large_row_group_is_streamed_in_pieces_and_comes_whole(bucket) -> None:
+    version = put(bucket, large_row_group())
     client = CountingClient(bucket)
 
-    assert rows_of(S3Source(client, "raw", "k.parquet", version)) == list(range(600_000))
-    assert max(client.ranges) <= 2 * 2**20
+    batches = list(iter_batches(S3Source(client, "raw", "k.parquet", version)))
+
+    assert np.array_equal(
+        np.concatenate([batch.data.column("n").to_numpy() for batch in batches]), np.arange(5_000_000)
+    )
+    assert max(client.ranges) <= 8 * 2**20
 
 
 @pytest.mark.parametrize("has_version", [True, False])
@@ -297,10 +308,8 @@ def test_an_object_deleted_before_the_read_has_vanished(bucket, has_version) -> 
         inspect(source)
 
 
-def test_an_object_deleted_in_the_middle_of_the_read_has_vanished(bucket, monkeypatch) -> None:
-    monkeypatch.setattr("lakehouse.convert.source._SPAN_BYTES", 2**20)
-    content = parquet_bytes(rows=600_000, row_group_size=100_000, compression="none", use_dictionary=False)
-    version = put(bucket, content)
+def test_an_object_deleted_in_the_middle_of_the_read_has_vanished(bucket) -> None:
+    version = put(bucket, large_row_group())
     batches = iter_batches(S3Source(bucket, "raw", "k.parquet", version), batch_rows=1_000)
     next(batches)
     bucket.delete_object(Bucket="raw", Key="k.parquet", VersionId=version)

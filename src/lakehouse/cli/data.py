@@ -74,6 +74,7 @@ def ingest(workplace: Workplace, files: tuple[Path, ...], dataset: str | None, o
 
 
 @click.command()
+@click.argument("file", required=False)
 @click.option("--failed", is_flag=True, help="Only the failed ones, with their reasons.")
 @click.option("--status", type=click.Choice([status.value for status in FileStatus]), help="Only those of this status.")
 @click.option("--dataset", help="Only those of this dataset.")
@@ -83,23 +84,41 @@ def ingest(workplace: Workplace, files: tuple[Path, ...], dataset: str | None, o
 @output_option
 @click.pass_obj
 def files(
-    workplace: Workplace, *, failed: bool, status: str | None, dataset: str | None, limit: int, output: str
+    workplace: Workplace,
+    *,
+    file: str | None,
+    failed: bool,
+    status: str | None,
+    dataset: str | None,
+    limit: int,
+    output: str,
 ) -> None:
     """List the files and what became of them, newest first.
 
+    FILE, a file's name or the beginning of its id, shows that one only, and how its columns differ from its contract.
     Example: lakehouse files --failed
     """
     target = deployment(workplace)
-    found = newest_files(file_records(target), status="FAILED" if failed else status, dataset=dataset, limit=limit)
+    found = newest_files(
+        file_records(target), status="FAILED" if failed else status, dataset=dataset, limit=limit, file=file
+    )
+    if file and not found:
+        raise RecordNotFoundError(
+            f"No such file has the name {file!r} or an id that begins so. See them all: lakehouse files"
+        )
     if output == "json":
         print_json([asdict(record) for record in found])
     elif not found:
         console().print("No files." if not failed else "No failed files.")
     else:
         print_files(found)
+        if file:
+            print_drift(found)
 
 
-def newest_files(records: FileRecords, *, status: str | None, dataset: str | None, limit: int) -> list[FileRecord]:
+def newest_files(
+    records: FileRecords, *, status: str | None, dataset: str | None, limit: int, file: str | None = None
+) -> list[FileRecord]:
     """The newest file records.
 
     Args:
@@ -107,12 +126,16 @@ def newest_files(records: FileRecords, *, status: str | None, dataset: str | Non
         status: Only this status.
         dataset: Only this dataset.
         limit: At most so many.
+        file: Only the versions of the file of this name, or the one whose id begins so.
 
     Returns:
         The records, newest first.
     """
     wanted = FileStatus(status) if status else None
-    return list(itertools.islice(records.iterate(status=wanted, dataset=dataset), limit))
+    found = records.iterate(status=wanted, dataset=dataset)
+    if file is not None:
+        found = (record for record in found if _name(record) == file or record.file_id.startswith(file))
+    return list(itertools.islice(found, limit))
 
 
 def print_files(found: list[FileRecord]) -> None:
@@ -125,6 +148,7 @@ def print_files(found: list[FileRecord]) -> None:
         Column("Status"),
         Column("Rows", is_number=True),
         Column("Bad", is_number=True),
+        Column("Drift", is_number=True),
         *([Column("Engine"), Column("Took", is_number=True)] if is_wide else []),
         *([Column("Created (UTC)")] if is_wide else []),
     ]
@@ -132,10 +156,11 @@ def print_files(found: list[FileRecord]) -> None:
     for record in found:
         row: list[Any] = [
             record.file_id[:SHORT_ID],
-            record.key.rpartition("/")[2],
+            _name(record),
             status_text(record.status),
             count_text(record.rows_written),
             count_text(record.rows_quarantined),
+            count_text(record.drift_count or None),
         ]
         if is_wide:
             row += [record.engine or "-", seconds_text(record.duration_seconds), moment_text(record.created_at)]
@@ -146,12 +171,43 @@ def print_files(found: list[FileRecord]) -> None:
             screen.print()
             screen.print(Text.assemble((record.file_id[:SHORT_ID], "red"), f"  {record.error_type}"))
             screen.print(indented(record.reason, 2))
-    drifted = [record for record in found if record.drift]
-    if drifted:
+
+
+def print_drift(found: list[FileRecord]) -> None:
+    """Show to a person how the columns of files differ from their contracts: a table a file that does."""
+    screen = console()
+    columns = [
+        Column("Column", is_flexible=True),
+        Column("Difference"),
+        Column("In the file", is_flexible=True),
+        Column("In the contract", is_flexible=True),
+        Column("Allowed"),
+    ]
+    for record in found:
+        if not record.drift:
+            continue
         screen.print()
-    for record in drifted:
-        screen.print(Text.assemble(record.file_id[:SHORT_ID], "  drift that its contract allows"))
-        screen.print(indented("\n".join(record.drift), 2))
+        screen.print(
+            Text(f"{record.file_id[:SHORT_ID]}  differs from the contract of {record.dataset}:"), soft_wrap=True
+        )
+        rows = [
+            # Texts, since the brackets of timestamp[us] are no markup.
+            (
+                Text(one.column),
+                one.kind,
+                Text(one.found or "-"),
+                Text(one.expected or "-"),
+                Text("yes") if one.is_allowed else Text("no", "red"),
+            )
+            for one in record.drift
+        ]
+        screen.print(table(columns, rows))
+        if record.drift_count > len(record.drift):
+            screen.print(f"… and {record.drift_count - len(record.drift)} more")
+
+
+def _name(record: FileRecord) -> str:
+    return record.key.rpartition("/")[2]
 
 
 @click.command()

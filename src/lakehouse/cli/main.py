@@ -9,14 +9,16 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli import data, laptop, pipeline
-from lakehouse.errors import EndpointDownError, LakehouseError, PrerequisiteError, TransientError
+from lakehouse.cli import convert, data, laptop, pipeline
+from lakehouse.errors import EndpointDownError, LakehouseError, PrerequisiteError, SettingsError, TransientError
 from lakehouse.settings import Workplace
 
 # What the exit codes mean; click itself exits with 2 on wrong usage.
 EXIT_FAILED = 1
 EXIT_NOT_READY = 3
 EXIT_TRY_AGAIN = 4
+# Commands that only look at the files they are given.
+_WITHOUT_A_CHECKOUT = frozenset({"convert"})
 
 
 @click.group(
@@ -38,12 +40,14 @@ def lakehouse(context: click.Context, environment: str) -> None:
 
     Example: lakehouse up && lakehouse ingest trips.parquet && lakehouse run --watch
     """
-    if context.obj is None:
-        context.obj = Workplace.from_environment()
-    context.obj = context.obj.talking_to(environment)
+    try:
+        context.obj = (context.obj or Workplace.from_environment()).talking_to(environment)
+    except SettingsError:
+        if context.invoked_subcommand not in _WITHOUT_A_CHECKOUT:
+            raise
 
 
-for command in (*laptop.COMMANDS, *data.COMMANDS, *pipeline.COMMANDS):
+for command in (*laptop.COMMANDS, *data.COMMANDS, *pipeline.COMMANDS, *convert.COMMANDS):
     lakehouse.add_command(command)
 
 

@@ -298,17 +298,24 @@ def _print_output(screen: Console, target: Deployment, record: FileRecord) -> No
     uri = str(record.output_uri)
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     screen.print(f"\n{uri}", soft_wrap=True)
-    # An empty object has no range to ask for.
-    beginning = {"Range": f"bytes=0-{_MOST_ROW_BYTES - 1}"} if record.bytes_written else {}
-    body = target.client("s3").get_object(Bucket=bucket, Key=key, **beginning)["Body"].read()
-    first, is_whole, _ = body.partition(b"\n")
-    if is_whole:
-        # Spaces after the commas, so that a terminal can break the line.
-        screen.print(indented(json.dumps(json.loads(first), ensure_ascii=False), 2))
+    if key.endswith("/_manifest.json"):
+        screen.print(f"lists {count_text(record.output_objects)} objects")
+    # Only plain JSON is shown; an empty object has no range to ask for.
+    elif record.bytes_written and key.endswith(".json"):
+        beginning = f"bytes=0-{_MOST_ROW_BYTES - 1}"
+        body = target.client("s3").get_object(Bucket=bucket, Key=key, Range=beginning)["Body"].read()
+        _print_first_row(screen, body)
     if record.rows_quarantined:
         screen.print(
             f"{count_text(record.rows_quarantined)} rows broke a rule: lakehouse quarantine {record.file_id[:SHORT_ID]}"
         )
+
+
+def _print_first_row(screen: Console, beginning: bytes) -> None:
+    first, is_whole, _ = beginning.partition(b"\n")
+    if is_whole:
+        # Spaces after the commas, so that a terminal can break the line.
+        screen.print(indented(json.dumps(json.loads(first), ensure_ascii=False), 2))
 
 
 COMMANDS = (run, runs, demo)

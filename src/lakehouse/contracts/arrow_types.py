@@ -25,6 +25,9 @@ _PLAIN: dict[str, pa.DataType] = {
     **{f"time[{unit}]": pa.time32(unit) for unit in ("s", "ms")},
     **{f"time[{unit}]": pa.time64(unit) for unit in ("us", "ns")},
 }
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# Whole numbers up to 2**mantissa are exact in a binary floating-point type of so many bits.
+_MANTISSA_BITS = {16: 11, 32: 24, 64: 53}
 _DECIMAL = re.compile(r"decimal\((\d+), *(\d+)\)")
 
 
@@ -83,23 +86,69 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def may_cast_losslessly(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether values of one type can be values of the other without loss, each value to be checked.
+def whole_numbers(kind: Any) -> tuple[int, int]:
+    """The range in which a type holds every whole number.
+
+    Args:
+        kind: An integer, binary floating-point or decimal type.
+
+    Returns:
+        Its least and its greatest number. A floating-point type holds some beyond, but not all.
+    """
+    if pa.types.is_floating(kind):
+        most = 2 ** _MANTISSA_BITS[kind.bit_width]
+        return -most, most
+    if pa.types.is_decimal(kind):
+        most = 10 ** (kind.precision - kind.scale) - 1
+        return -most, most
+    if pa.types.is_unsigned_integer(kind):
+        return 0, 2**kind.bit_width - 1
+    return -(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1
+
+
+def widens(found: Any, wanted: Any) -> bool:
+    """Whether every value of one type, whatever it is, is a value of the other.
+
+    Args:
+        found: The file's type, normalized.
+        wanted: The contract's type, normalized, and another one.
+
+    Returns:
+        False too where only values that nobody has stand against it: a date in 300,000 AD as milliseconds is none as
+        microseconds. A date is never a timestamp: it does not say midnight.
+    """
+    types = pa.types
+    if types.is_null(found):
+        return True
+    if types.is_integer(found) and (is_number(wanted) or types.is_decimal(wanted)):
+        (least, most), (least_wanted, most_wanted) = whole_numbers(found), whole_numbers(wanted)
+        return least_wanted <= least and most <= most_wanted
+    if types.is_floating(found) and types.is_floating(wanted):
+        return bool(found.bit_width <= wanted.bit_width)
+    if types.is_decimal(found) and types.is_decimal(wanted):
+        return bool(found.scale <= wanted.scale and whole_numbers(found)[1] <= whole_numbers(wanted)[1])
+    if types.is_time(found) and types.is_time(wanted):
+        factor, rest = divmod(PER_SECOND[wanted.unit], PER_SECOND[found.unit])
+        return rest == 0 and factor * 2 ** (found.bit_width - 1) <= 2 ** (wanted.bit_width - 1)
+    return False
+
+
+def may_narrow(found: Any, wanted: Any) -> bool:
+    """Whether some values of one type are values of the other, so that each has to be checked.
 
     Args:
         found: The file's type, normalized.
         wanted: The contract's type, normalized.
 
     Returns:
-        False where the meaning would change (text to timestamp, local time to an instant) or exactness
-        could not be checked (decimal and binary floating point).
+        False where the meaning would change (local time to an instant) or exactness could not be checked (decimal and
+        binary floating point).
     """
-    if pa.types.is_null(found):
-        return True
+    types = pa.types
     if is_number(found) and is_number(wanted):
         return True
-    if pa.types.is_decimal(wanted):
-        return bool(pa.types.is_decimal(found) or pa.types.is_integer(found))
-    if pa.types.is_timestamp(found) and pa.types.is_timestamp(wanted):
+    if types.is_decimal(wanted):
+        return bool(types.is_decimal(found) or types.is_integer(found))
+    if types.is_timestamp(found) and types.is_timestamp(wanted):
         return (found.tz is None) == (wanted.tz is None)
-    return bool(pa.types.is_time(found) and pa.types.is_time(wanted))
+    return bool(types.is_time(found) and types.is_time(wanted))

@@ -15,13 +15,15 @@ import pyarrow as pa
 
 Engine = Literal["auto", "spark", "in_process"]
 Runner = Literal["spark", "in_process"]
+Compression = Literal["none", "gzip", "zstd"]
+Nulls = Literal["explicit", "omit"]
 Bound = int | float | Decimal | date | datetime
 
 DEFAULT_ENGINE: Engine = "auto"
 DEFAULT_SPARK_THRESHOLD_BYTES = 64 * 2**20
 
-# Differences between a file and its contract that a contract may allow. Everything else is always refused.
-ALLOWABLE_DRIFT = frozenset({"added_column", "missing_optional_column", "lossless_cast", "column_order", "column_case"})
+# A limit on objects below this would make more objects than S3 requests are worth.
+LEAST_OBJECT_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Column:
         max_length: The greatest length of a text in characters.
         pattern: A regular expression that every text matches as a whole.
         valid_values: All allowed values, empty for any.
+        former_names: Names that it had in older files.
         description: What it means.
     """
 
@@ -54,6 +57,7 @@ class Column:
     max_length: int | None = None
     pattern: str | None = None
     valid_values: tuple[str | int | float | bool, ...] = ()
+    former_names: tuple[str, ...] = ()
     description: str = ""
 
 
@@ -73,6 +77,22 @@ class RowRule:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How a dataset's JSON is stored.
+
+    Attributes:
+        compression: Of the output; the object's name and its Content-Encoding say it too.
+        max_object_bytes: The most JSON of an object, before compression; above, a file becomes several objects with a
+            manifest. None for one object a file, however large.
+        nulls: ``explicit`` writes ``"tip": null``, ``omit`` leaves the column out of the line.
+    """
+
+    compression: Compression = "none"
+    max_object_bytes: int | None = None
+    nulls: Nulls = "explicit"
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What a dataset's files promise.
 
@@ -85,7 +105,8 @@ class Contract:
         engine: Which runner converts it; ``auto`` decides by size.
         spark_threshold_bytes: From this size on, ``auto`` means Spark.
         quarantine_threshold: Share of the rows (0 to 1) that may break rules before the whole file fails.
-        allowed_drift: Kinds of difference that convert and are noted, out of ``ALLOWABLE_DRIFT``.
+        output: How the JSON is stored.
+        allowed_drift: Kinds of difference that convert and are noted, out of ``difference.ALLOWABLE_DRIFT``.
     """
 
     dataset: str
@@ -96,6 +117,7 @@ class Contract:
     engine: Engine = DEFAULT_ENGINE
     spark_threshold_bytes: int = DEFAULT_SPARK_THRESHOLD_BYTES
     quarantine_threshold: float = 0.0
+    output: OutputOptions = OutputOptions()
     allowed_drift: frozenset[str] = field(default_factory=frozenset)
 
     def column(self, name: str) -> Column | None:
@@ -111,6 +133,18 @@ class Contract:
         if self.engine != "auto":
             return self.engine
         return "spark" if size_bytes >= self.spark_threshold_bytes else "in_process"
+
+
+def output_options(contract: Contract | None) -> OutputOptions:
+    """How a file's JSON is stored, also of a dataset without a contract.
+
+    Args:
+        contract: The dataset's contract, None if it has none.
+
+    Returns:
+        The contract's options, else the defaults.
+    """
+    return OutputOptions() if contract is None else contract.output
 
 
 def choose_engine(contract: Contract | None, size_bytes: int) -> Runner:

@@ -25,19 +25,24 @@ from open_data_contract_standard.model import (
 )
 
 from lakehouse.contracts.arrow_types import known_names, parse_type
+from lakehouse.contracts.difference import ALLOWABLE_DRIFT, DriftKind
 from lakehouse.contracts.model import (
-    ALLOWABLE_DRIFT,
     DEFAULT_SPARK_THRESHOLD_BYTES,
+    LEAST_OBJECT_BYTES,
     Bound,
     Column,
+    Compression,
     Contract,
     Engine,
+    Nulls,
+    OutputOptions,
     RowRule,
 )
 from lakehouse.errors import ContractError
 
 API_VERSION = "v3.1.0"
-_KNOBS = ("filePattern", "engine", "sparkThresholdBytes", "quarantineThreshold", "allowedDrift")
+_OUTPUT_KNOBS = ("compression", "maxObjectBytes", "nulls")
+_KNOBS = ("filePattern", "engine", "sparkThresholdBytes", "quarantineThreshold", "allowedDrift", *_OUTPUT_KNOBS)
 _BOUNDS = {
     "minimum": "minimum",
     "maximum": "maximum",
@@ -152,7 +157,20 @@ class _Reader:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise self._error(f"describes {', '.join(repeated)} more than once. Keep one description a column.")
+        self._require_distinct_former_names(columns)
         return columns
+
+    def _require_distinct_former_names(self, columns: list[Column]) -> None:
+        """A former name must say which column is meant, in whatever case a file writes it."""
+        owners = {column.name.casefold(): column.name for column in columns}
+        for column in columns:
+            for name in column.former_names:
+                owner = owners.setdefault(name.casefold(), column.name)
+                if owner != column.name:
+                    raise self._error(
+                        f"column {column.name}: its former name {name!r} is a name of {owner} too, in some case. "
+                        "Give it to one of them."
+                    )
 
     def _column(self, item: SchemaProperty) -> Column:
         if not item.name:
@@ -171,13 +189,30 @@ class _Reader:
             name=item.name,
             type=kind,
             is_required=bool(item.required),
+            former_names=self._former_names(item),
             description=(item.description or "").strip(),
             **settings,
         )
 
+    def _former_names(self, item: SchemaProperty) -> tuple[str, ...]:
+        values = {entry.property: entry.value for entry in item.customProperties or []}
+        names = values.pop("formerNames", [])
+        if values:
+            raise self._error(
+                f"column {item.name}: customProperties not known: {', '.join(map(str, values))}. Known: formerNames."
+            )
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._error(f"column {item.name}: formerNames is {names!r}; list the names it had in older files.")
+        return tuple(names)
+
     def _type(self, item: SchemaProperty) -> pa.DataType:
         if item.logicalType == "object":
             members = [self._column(member) for member in item.properties or []]
+            renamed = [member.name for member in members if member.former_names]
+            if renamed:
+                raise self._error(
+                    f"column {item.name}: formerNames are held for columns, not for fields: {', '.join(renamed)}."
+                )
             return pa.struct([(member.name, member.type) for member in members])
         if item.logicalType == "array":
             if item.items is None:
@@ -261,8 +296,8 @@ class _Reader:
         return RowRule(rule.name, found["condition"].strip(), (rule.description or "").strip())
 
     def _knobs(self, properties: list[CustomProperty]) -> dict[str, Any]:
-        values = {item.property: item.value for item in properties}
-        unknown = [str(name) for name in values if name not in _KNOBS]
+        values: dict[str, Any] = {str(item.property): item.value for item in properties}
+        unknown = [name for name in values if name not in _KNOBS]
         if unknown or len(values) != len(properties):
             raise self._error(
                 f"customProperties not known or given twice: {', '.join(unknown) or 'see the list'}. "
@@ -282,15 +317,29 @@ class _Reader:
         if isinstance(spark_bytes, bool) or not isinstance(spark_bytes, int) or spark_bytes < 0:
             raise self._error(f"sparkThresholdBytes is {spark_bytes!r}; write a number of bytes.")
         drift = values.get("allowedDrift") or []
-        if not isinstance(drift, list) or not set(drift) <= ALLOWABLE_DRIFT:
+        if not isinstance(drift, list) or any(kind not in list(ALLOWABLE_DRIFT) for kind in drift):
             raise self._error(f"allowedDrift is {drift!r}; list some of {', '.join(sorted(ALLOWABLE_DRIFT))}.")
         return {
             "file_pattern": values["filePattern"],
             "engine": engine,
             "spark_threshold_bytes": spark_bytes,
             "quarantine_threshold": float(threshold),
-            "allowed_drift": frozenset(drift),
+            "allowed_drift": frozenset(map(DriftKind, drift)),
+            "output": self._output(values),
         }
+
+    def _output(self, values: Mapping[str, Any]) -> OutputOptions:
+        compression, nulls = values.get("compression", "none"), values.get("nulls", "explicit")
+        if compression not in get_args(Compression):
+            raise self._error(f"compression is {compression!r}; write one of {', '.join(get_args(Compression))}.")
+        if nulls not in get_args(Nulls):
+            raise self._error(f"nulls is {nulls!r}; write one of {', '.join(get_args(Nulls))}.")
+        most = values.get("maxObjectBytes")
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < LEAST_OBJECT_BYTES):
+            raise self._error(
+                f"maxObjectBytes is {most!r}; write a number of bytes, at least {LEAST_OBJECT_BYTES}, or leave it out."
+            )
+        return OutputOptions(compression, most, nulls)
 
 
 def _moment(value: Any, *, is_aware: bool) -> datetime:

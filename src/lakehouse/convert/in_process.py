@@ -10,15 +10,17 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lakehouse.convert.conservation import convert_counted
+from lakehouse.convert.conservation import ConvertedBatch, convert_counted
 from lakehouse.convert.job import Draft
-from lakehouse.convert.kernel import Converted, Counts, Kernel
+from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.object_writer import ObjectWriter
 from lakehouse.convert.plan import batch_rows
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import iter_batches
+from lakehouse.convert.split_output import open_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from lakehouse.convert.job import Assignment
-    from lakehouse.convert.object_writer import OutputWriter
+    from lakehouse.convert.object_writer import ChunkOutput, OutputWriter
     from lakehouse.convert.source import Batch, ParquetFacts, ParquetSource
 
 # More threads than this hold more batches in memory than they save time.
 _MOST_KERNEL_THREADS = 4
+# Parts of a large object that are sent at a time.
+_UPLOAD_THREADS = 4
 
 
 class InProcessRunner:
@@ -59,20 +63,30 @@ class InProcessRunner:
         """
         kernel = Kernel(assignment.facts.schema, assignment.contract)
         source = S3Source(self._s3, assignment.bucket, assignment.key, assignment.version_id)
-        bucket, metadata = assignment.output_bucket, assignment.object_metadata
+        open_writer = partial(self._writer, assignment)
         with (
-            ObjectWriter(self._s3, bucket, assignment.output_key, metadata=metadata) as output,
-            ObjectWriter(self._s3, bucket, assignment.quarantine_key, metadata=metadata, threads=1) as quarantine,
+            open_output(open_writer, assignment.output_key, kernel.output) as output,
+            open_writer(assignment.quarantine_key) as quarantine,
         ):
             counts = convert_stream(source, assignment.facts, kernel, output, quarantine, note_progress)
             yield Draft(counts=counts, output=output, quarantine=quarantine)
+
+    def _writer(self, assignment: Assignment, key: str, encoding: str | None = None) -> ObjectWriter:
+        return ObjectWriter(
+            self._s3,
+            assignment.output_bucket,
+            key,
+            metadata=assignment.object_metadata,
+            content_encoding=encoding,
+            threads=_UPLOAD_THREADS if key == assignment.output_key else 1,
+        )
 
 
 def convert_stream(
     source: ParquetSource,
     facts: ParquetFacts,
     kernel: Kernel,
-    output: OutputWriter,
+    output: ChunkOutput,
     quarantine: OutputWriter,
     note_progress: Callable[[int], None],
 ) -> Counts:
@@ -92,17 +106,18 @@ def convert_stream(
     counts = Counts()
     batches = iter_batches(source, batch_rows=batch_rows(facts))
     for converted in _in_order(kernel, batches):
-        output.write(converted.ndjson)
+        for chunk in converted.chunks:
+            output.take(chunk)
         quarantine.write(converted.rejected)
         counts += converted.counts
         note_progress(counts.rows_read)
     return counts
 
 
-def _in_order(kernel: Kernel, batches: Iterator[Batch]) -> Iterator[Converted]:
+def _in_order(kernel: Kernel, batches: Iterator[Batch]) -> Iterator[ConvertedBatch]:
     """Convert batches in several threads, and give the results in the order of the batches."""
     threads = max(1, min(os.cpu_count() or 1, _MOST_KERNEL_THREADS))
-    under_way: deque[Future[Converted]] = deque()
+    under_way: deque[Future[ConvertedBatch]] = deque()
     pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="kernel")
     try:
         for batch in batches:

@@ -2,7 +2,7 @@
 
 ::
 
-    start record ─► look at the file, its contract, its drift ─► run ─► rows conserved? threshold held? still ours?
+    start record ─► look at the file, its contract, its drift ─► run ─► rows conserved? still ours? needed? threshold?
         ─► publish the quarantine, then the output ─► record SUCCEEDED
 
 Nothing is visible before all rows are accounted for. A permanent error is recorded as FAILED with its class and
@@ -23,8 +23,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakehouse.aws_errors import error_code, translate
 from lakehouse.contracts.drift import compare
+from lakehouse.contracts.model import output_options
 from lakehouse.convert import layout
 from lakehouse.convert.multipart import uploads_in_progress
+from lakehouse.convert.needless import made_needless_by
 from lakehouse.convert.result import ConversionResult
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import inspect
@@ -32,6 +34,8 @@ from lakehouse.errors import (
     FileVanishedError,
     LakehouseError,
     QuarantineThresholdError,
+    SchemaDriftError,
+    ServiceUnavailableError,
     StatusConflictError,
     TransientError,
 )
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from lakehouse.contracts.catalog import ContractCatalog
+    from lakehouse.contracts.difference import Difference
     from lakehouse.contracts.model import Contract
     from lakehouse.convert.kernel import Counts
     from lakehouse.convert.multipart import WrittenObject
@@ -129,6 +134,37 @@ class Draft:
     output: Publication
     quarantine: Publication
 
+    def require_threshold(self, name: str, contract: Contract | None) -> None:
+        """Fail a file of which too many rows were rejected, after publishing the rejected rows: they tell why.
+
+        Args:
+            name: The file, for the message.
+            contract: Its dataset's contract.
+
+        Raises:
+            QuarantineThresholdError: More rows broke rules than the contract tolerates.
+        """
+        try:
+            self.counts.require_threshold(name, contract)
+        except QuarantineThresholdError as error:
+            quarantine = self.quarantine.complete()
+            raise QuarantineThresholdError(f"{error} The rejected rows are in {quarantine.uri}.") from error
+
+    def publish(self) -> tuple[WrittenObject, WrittenObject | None]:
+        """Make the objects visible, the quarantine first: whoever sees the output can see what it leaves out.
+
+        Returns:
+            The output, and the quarantine where any row was rejected.
+        """
+        quarantine = self.quarantine.complete() if self.counts.rows_rejected else None
+        self.quarantine.abort()  # does nothing when it is complete
+        return self.output.complete(), quarantine
+
+    def discard(self) -> None:
+        """Make nothing visible, and leave nothing behind."""
+        self.output.abort()
+        self.quarantine.abort()
+
 
 class Runner(Protocol):
     """Converts a file with the kernel, in one process or in many."""
@@ -167,7 +203,7 @@ class Converter:
     contracts: ContractCatalog
     processed_bucket: str
 
-    def convert(self, job: ConversionJob, runner: Runner) -> ConversionResult:
+    def convert(self, job: ConversionJob, runner: Runner) -> ConversionResult | None:
         """Convert one file.
 
         Doing it again is safe: a file that is converted already is left alone, and a run that died starts anew.
@@ -177,11 +213,13 @@ class Converter:
             runner: Does the work.
 
         Returns:
-            What was converted, now or before.
+            What was converted, now or before; None where nothing was published, since the key has a newer version by
+            now or the same bytes were converted meanwhile: the record is ``SKIPPED`` and names that one.
 
         Raises:
             LakehouseError: The file cannot be converted; every permanent reason is recorded.
-            StatusConflictError: Another execution or a higher attempt owns the file; nothing was recorded.
+            StatusConflictError: Another execution, a higher attempt or a later start of this one owns the file; nothing
+                was recorded.
         """
         started = time.monotonic()
         try:
@@ -196,37 +234,51 @@ class Converter:
         except StatusConflictError:
             # A retry of a run that died between recording its success and reporting it.
             earlier = self.records.get(job.file_id)
-            if earlier.status is not FileStatus.SUCCEEDED:
+            if not earlier.status.is_final:
                 raise
-            _log.info("%s is converted already", job.uri)
-            return _result_of(earlier)
+            _log.info("%s is %s already", job.uri, earlier.status)
+            return _result_of(earlier) if earlier.status is FileStatus.SUCCEEDED else None
         try:
             result = self._convert_started(job, record, runner, started)
-            self.records.succeed(job.file_id, attempt=job.attempt, result=asdict(result))
+            if result is None:
+                return None
+            self.records.succeed(job.file_id, attempt=job.attempt, result=asdict(result), claim=record.claim)
         except (TransientError, StatusConflictError, KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:  # a panic inside Polars is no Exception
-            _record_failure(job, self.records, error)
+            _record_failure(job, self.records, record, error)
             raise
         _log.info("%s converted to %s", job.uri, result.output_uri)
         return result
 
     def _convert_started(
         self, job: ConversionJob, record: FileRecord, runner: Runner, started: float
-    ) -> ConversionResult:
+    ) -> ConversionResult | None:
+        progress = _Progress(self.records, job, record)
         try:
             contract = self.contracts.find(record.dataset)
             facts = inspect(S3Source(self.s3, job.bucket, job.key, job.version_id))
             drift = _allowed_drift(contract, facts)
             assignment = _assignment(job, self.s3, facts, contract, self.processed_bucket)
             _abort_stale_uploads(self.s3, self.records, job, assignment)
-            progress = _Progress(self.records, job)
             with runner.draft(assignment, progress) as draft:
                 draft.counts.require_conserved(job.uri, facts.rows)
-                _require_threshold(draft, job, contract)
                 progress.require_ownership(draft.counts.rows_read)
-                output, quarantine = _publish(draft)
+                needed_instead = made_needless_by(self.s3, self.records, record)
+                if needed_instead is not None:
+                    draft.discard()
+                    self.records.skip(job.file_id, duplicate_of=needed_instead, claim=record.claim)
+                    _log.info("%s is not published: file %s is there instead", job.uri, needed_instead)
+                    return None
+                draft.require_threshold(job.uri, contract)
+                output, quarantine = draft.publish()
         except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "NoSuchUpload":
+                progress.require_ownership()
+                raise ServiceUnavailableError(
+                    f"Converting {job.uri} failed: somebody else aborted its upload, as the run of another version of "
+                    "it may do. Try again."
+                ) from error
             raise translate(error, f"Converting {job.uri}") from error
         return ConversionResult(
             rows_total=facts.rows,
@@ -235,7 +287,8 @@ class Converter:
             rows_quarantined=draft.counts.rows_rejected,
             bytes_written=output.size_bytes,
             output_uri=output.uri,
-            output_checksum=output.checksum,
+            output_objects=output.objects,
+            output_checksum=output.checksum or "",
             quarantine_uri=quarantine.uri if quarantine else None,
             duration_seconds=round(time.monotonic() - started, 3),
             engine=runner.engine,
@@ -245,19 +298,12 @@ class Converter:
         )
 
 
-def _publish(draft: Draft) -> tuple[WrittenObject, WrittenObject | None]:
-    """The quarantine first: whoever sees the output can see what it leaves out."""
-    quarantine = draft.quarantine.complete() if draft.counts.rows_rejected else None
-    draft.quarantine.abort()  # does nothing when it is complete
-    return draft.output.complete(), quarantine
-
-
-def _allowed_drift(contract: Contract | None, facts: ParquetFacts) -> tuple[str, ...]:
+def _allowed_drift(contract: Contract | None, facts: ParquetFacts) -> tuple[Difference, ...]:
     if contract is None:
         return ()
     drift = compare(contract, facts.schema)
     drift.require_allowed()
-    return tuple(drift.sentences)
+    return drift.differences
 
 
 def _assignment(
@@ -278,7 +324,7 @@ def _assignment(
         facts=facts,
         contract=contract,
         output_bucket=processed_bucket,
-        output_key=layout.output_key(job.key, landed_at),
+        output_key=layout.output_key(job.key, landed_at, output_options(contract).compression),
         quarantine_key=layout.quarantine_key(job.key, landed_at),
         object_metadata=metadata,
     )
@@ -298,17 +344,6 @@ def _landed_at(s3: S3Client, job: ConversionJob) -> datetime:
         raise
 
 
-def _require_threshold(draft: Draft, job: ConversionJob, contract: Contract | None) -> None:
-    """Fail a file of which too many rows were rejected, after publishing the rejected rows: they tell why."""
-    if contract is None:
-        return
-    try:
-        draft.counts.require_threshold(job.uri, contract)
-    except QuarantineThresholdError as error:
-        quarantine = draft.quarantine.complete()
-        raise QuarantineThresholdError(f"{error} The rejected rows are in {quarantine.uri}.") from error
-
-
 def _abort_stale_uploads(s3: S3Client, records: FileRecords, job: ConversionJob, assignment: Assignment) -> None:
     """Drop what a dead run of this file left half-uploaded.
 
@@ -317,7 +352,11 @@ def _abort_stale_uploads(s3: S3Client, records: FileRecords, job: ConversionJob,
     """
     stale = [
         upload
-        for key in (assignment.output_key, assignment.quarantine_key)
+        for key in (
+            assignment.output_key,
+            layout.parts_folder(assignment.output_key),
+            assignment.quarantine_key,
+        )
         for upload in uploads_in_progress(s3, assignment.output_bucket, key)
     ]
     if not stale:
@@ -333,9 +372,10 @@ def _abort_stale_uploads(s3: S3Client, records: FileRecords, job: ConversionJob,
 class _Progress:
     """Writes the rows read so far to the record, not more often than every two seconds."""
 
-    def __init__(self, records: FileRecords, job: ConversionJob) -> None:
+    def __init__(self, records: FileRecords, job: ConversionJob, record: FileRecord) -> None:
         self._records = records
         self._job = job
+        self._claim = record.claim
         self._written_at = time.monotonic()
 
     def __call__(self, rows_read: int) -> None:
@@ -349,13 +389,13 @@ class _Progress:
             # The next write may pass; the conversion itself is fine.
             _log.warning("Progress of %s was not recorded: %s", self._job.uri, error)
 
-    def require_ownership(self, rows_read: int) -> None:
-        """Write the progress, which fails when another attempt took over."""
-        self._records.progress(self._job.file_id, attempt=self._job.attempt, rows_read=rows_read)
+    def require_ownership(self, rows_read: int | None = None) -> None:
+        """Write the progress, which fails when somebody else took over."""
+        self._records.progress(self._job.file_id, attempt=self._job.attempt, rows_read=rows_read, claim=self._claim)
 
 
-def _record_failure(job: ConversionJob, records: FileRecords, error: BaseException) -> None:
-    """Record why; the error itself goes on to the caller, whatever becomes of the record."""
+def _record_failure(job: ConversionJob, records: FileRecords, record: FileRecord, error: BaseException) -> None:
+    """Record why; the error itself goes on to the caller, unless it is not the file's but that of a taken-over run."""
     try:
         records.fail(
             job.file_id,
@@ -363,7 +403,12 @@ def _record_failure(job: ConversionJob, records: FileRecords, error: BaseExcepti
             error_type=type(error).__name__,
             reason=str(error) or type(error).__name__,
             execution_arn=job.execution_arn,
+            drift=error.differences if isinstance(error, SchemaDriftError) else None,
+            claim=record.claim,
         )
+    except StatusConflictError as conflict:
+        # Whoever took over aborted this run's upload: that is no failure of the file.
+        raise conflict from error
     except LakehouseError as second:
         error.add_note(f"The failure could not be recorded: {second}")
         _log.warning("The failure of %s could not be recorded: %s", job.uri, second)
@@ -377,11 +422,12 @@ def _result_of(record: FileRecord) -> ConversionResult:
         rows_quarantined=record.rows_quarantined or 0,
         bytes_written=record.bytes_written or 0,
         output_uri=record.output_uri or "",
+        output_objects=record.output_objects or 1,
         output_checksum=record.output_checksum or "",
         quarantine_uri=record.quarantine_uri,
         duration_seconds=record.duration_seconds or 0.0,
         engine=record.engine or "",
         rule_results=dict(record.rule_results),
         nonfinite_values=record.nonfinite_values or 0,
-        drift=tuple(record.drift),
+        drift=record.drift,
     )

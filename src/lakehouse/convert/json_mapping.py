@@ -36,6 +36,10 @@ class Findings:
     nonfinite_values: int = 0
     rejected: dict[str, set[int]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.nonfinite_values or self.rejected)
+
 
 @dataclass(frozen=True, slots=True)
 class _Level:
@@ -70,28 +74,26 @@ class JsonMapping:
 
     def __init__(self, schema: pa.Schema, *, has_entry_maps: bool = False) -> None:
         _require_unique(schema.names, "columns")
-        self._names = list(schema.names)
         self._has_entry_maps = has_entry_maps
-        self._steps = [self._plan(column.type, column.name, column.name) for column in schema]
+        # A dictionary is how a column comes, not what it holds: batches of one file may come in either form.
+        kinds = [column.type.value_type if pa.types.is_dictionary(column.type) else column.type for column in schema]
+        self._steps = [self._plan(kind, name, name) for kind, name in zip(kinds, schema.names, strict=True)]
 
-    def apply(self, columns: Sequence[Any], rows: int) -> tuple[pa.Table, Findings]:
-        """Map the columns of a batch.
+    def apply(self, index: int, array: Any, findings: Findings) -> Any:
+        """Map one column of a batch.
 
         Args:
-            columns: Arrays in the schema's order.
-            rows: Their length.
+            index: Its position in the schema.
+            array: Its values, also as a dictionary of them.
+            findings: Takes what is found in them; rows are positions in ``array``.
 
         Returns:
-            A table whose columns are named by position (``"0"``, ``"1"``, …), since the writer's data frame cannot
-            hold every name, and what was found.
+            The mapped values.
         """
-        findings = Findings()
-        top = _Level(np.ones(rows, dtype=np.int64))
-        mapped = [
-            array if step is None else step(array, top, findings)
-            for array, step in zip(columns, self._steps, strict=True)
-        ]
-        return pa.table(mapped, names=[str(index) for index in range(len(mapped))]), findings
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        step = self._steps[index]
+        return array if step is None else step(array, _Level(), findings)
 
     # --- planning -------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ Whole arrays at a time; only values outside the usual range (years 0 to 9999, a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,10 +36,9 @@ def timestamps(array: Any) -> Any:
     second = PER_SECOND[unit]
     if not _within(local.view(pa.int64()), _FIRST_DAY * _DAY_SECONDS * second, (_LAST_DAY + 1) * _DAY_SECONDS * second):
         return _one_by_one(local.view(pa.int64()), lambda value: _timestamp_text(value, unit) + zone)
-    fine = local if unit in ("us", "ns") else local.cast(pa.timestamp("us"))
-    text = pc.binary_replace_slice(fine.cast(pa.large_string()), 10, 11, "T")
-    return pc.binary_join_element_wise(text, pa.scalar(zone, pa.large_string()), pa.scalar("", pa.large_string())) \
-        if zone else text  # fmt: skip
+    seconds, fraction = np.divmod(_numbers(local), second)
+    days, clock = np.divmod(seconds, _DAY_SECONDS)
+    return _fixed_width(array, [_date_digits(days), "T", _clock_digits()[clock], ".", *_fraction(fraction, unit), zone])
 
 
 def dates(array: Any) -> Any:
@@ -57,7 +58,8 @@ def times(array: Any) -> Any:
     integers = array.view(pa.int32() if unit in ("s", "ms") else pa.int64())
     if not _within(integers, 0, _DAY_SECONDS * PER_SECOND[unit]):
         return _one_by_one(integers, lambda value: _time_text(value, unit))
-    return (array if unit in ("us", "ns") else array.cast(pa.time64("us"))).cast(pa.large_string())
+    clock, fraction = np.divmod(_numbers(integers), PER_SECOND[unit])
+    return _fixed_width(array, [_clock_digits()[clock], ".", *_fraction(fraction, unit)])
 
 
 def durations(array: Any) -> Any:
@@ -110,6 +112,61 @@ def _with_polars(array: Any, expression: pl.Expr) -> Any:
     """Evaluate an expression over one array under the name ``value``."""
     frame = cast("pl.DataFrame", pl.from_arrow(pa.table({"value": array})))
     return frame.select(expression.alias("text")).to_series().to_arrow().cast(pa.large_string())
+
+
+# --- digits of many values at once --------------------------------------------------------------------------------
+
+
+def _numbers(array: Any) -> Any:
+    """Integers as NumPy's 64-bit ones, nulls as 0."""
+    integers = array.view(pa.int64()) if array.type.bit_width == 64 else array
+    return pc.fill_null(integers, 0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+
+
+@cache
+def _clock_digits() -> Any:
+    """``HH:MM:SS`` of every second of a day."""
+    texts = [f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}" for second in range(_DAY_SECONDS)]
+    return np.array(texts, dtype="S8")
+
+
+@cache
+def _three_digits() -> Any:
+    """``000`` to ``999``."""
+    return np.char.mod("%03d", np.arange(1000)).astype("S3")
+
+
+def _date_digits(days: Any) -> Any:
+    """``YYYY-MM-DD`` of days since 1970 in the years 0 to 9999: each date that occurs is written once."""
+    first = int(days.min()) if len(days) else 0
+    span = int(days.max()) - first + 1 if len(days) else 0
+    if span <= len(days):
+        written, codes = np.arange(first, first + span), days - first
+    else:
+        written, codes = np.unique(days, return_inverse=True)
+    texts = pa.array(written.astype(np.int32)).view(pa.date32()).cast(pa.string())
+    return np.array(texts.to_pylist(), dtype="S10")[codes]
+
+
+def _fraction(fraction: Any, unit: str) -> list[Any]:
+    """The digits of a second's fraction: six, nine for nanoseconds."""
+    groups = 3 if unit == "ns" else 2
+    if not fraction.any():
+        return ["000" * groups]
+    fraction = fraction * (10 ** (3 * groups) // PER_SECOND[unit])
+    return [_three_digits()[fraction // 1000**place % 1000] for place in reversed(range(groups))]
+
+
+def _fixed_width(array: Any, pieces: list[Any]) -> Any:
+    """Texts of one length, put together from constants and NumPy byte strings; null where ``array`` is."""
+    held = [piece for piece in pieces if not isinstance(piece, str) or piece]
+    kinds = [f"S{len(piece)}" if isinstance(piece, str) else piece.dtype.str for piece in held]
+    rows = np.empty(len(array), dtype=[(str(index), kind) for index, kind in enumerate(kinds)])
+    for index, piece in enumerate(held):
+        rows[str(index)] = piece.encode() if isinstance(piece, str) else piece
+    offsets = np.arange(len(array) + 1, dtype=np.int64) * rows.dtype.itemsize
+    validity = None if array.null_count == 0 else array.is_valid().buffers()[1]
+    return pa.Array.from_buffers(pa.large_string(), len(array), [validity, pa.py_buffer(offsets), pa.py_buffer(rows)])
 
 
 # --- single values ------------------------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 """The conversion kernel: an Arrow batch in; NDJSON, rejected rows and counts out. Both runners run it.
 
-Arrow maps what JSON has no type for (``json_mapping``), Polars evaluates the contract's rules and writes the lines.
+``json_mapping`` maps what JSON has no type for, Polars evaluates the contract's rules, ``json_lines`` writes the lines.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.contracts.arrow_types import normalized
+from lakehouse.contracts.difference import Difference
 from lakehouse.contracts.drift import compare
-from lakehouse.contracts.model import Contract
-from lakehouse.convert.json_mapping import Findings, JsonMapping, selected
+from lakehouse.contracts.model import Contract, OutputOptions, output_options
+from lakehouse.convert.distinct import Distinct, distinct
+from lakehouse.convert.json_lines import ColumnText, JsonLines, buffer_of
+from lakehouse.convert.json_mapping import Findings, selected
 from lakehouse.convert.lossless_cast import cast_losslessly
 from lakehouse.errors import ConversionError
-from lakehouse.quality.quarantine import quarantine_ndjson
+from lakehouse.quality.quarantine import quarantine_lines
 from lakehouse.quality.results import Counts
 from lakehouse.quality.rules import CompiledRule, compile_rules
 
@@ -38,7 +40,7 @@ class Converted:
         counts: Rows read, written and rejected.
     """
 
-    ndjson: bytes
+    ndjson: memoryview
     rejected: bytes
     counts: Counts
 
@@ -58,11 +60,14 @@ class Kernel:
     Args:
         schema: The file's columns.
         contract: The dataset's contract; None converts by the schema alone, with no rules but those of JSON itself.
+        output: How the lines are stored, where that is not as the contract says.
 
     Attributes:
-        drift: One sentence a difference between file and contract, all of them allowed.
+        drift: What differs between file and contract, all of it allowed.
         rules: The names of the contract's rules that are held, in order. JSON's own (``<column>_utf8``,
             ``<column>_unique_keys``) appear in results only where a row breaks them.
+
+        output: How the lines are stored.
 
     Raises:
         SchemaDriftError: The columns differ from the contract in a way that it does not allow.
@@ -70,24 +75,33 @@ class Kernel:
         ContractError: A rule of the contract is not understood.
     """
 
-    def __init__(self, schema: pa.Schema, contract: Contract | None = None) -> None:
+    def __init__(
+        self, schema: pa.Schema, contract: Contract | None = None, output: OutputOptions | None = None
+    ) -> None:
         # The file's own columns, for the quarantine: rejected rows are shown as they came. It also refuses bad names.
-        self._quarantine_mapping = JsonMapping(schema, has_entry_maps=True)
+        self._quarantine_lines = JsonLines(schema, has_entry_maps=True)
         self._names = list(schema.names)
         self._casts: dict[str, pa.DataType] = {}
         self._compiled: tuple[CompiledRule, ...] = ()
-        self.drift: tuple[str, ...] = ()
+        self.drift: tuple[Difference, ...] = ()
         if contract is not None:
             drift = compare(contract, schema)
             drift.require_allowed()
-            self.drift = drift.sentences
+            self.drift = drift.differences
             self._names = [drift.renames.get(name, name) for name in schema.names]
             self._casts = dict(drift.casts)
             self._compiled = compile_rules(contract, self._names)
         fields = zip(self._names, schema, strict=True)
         self._schema = pa.schema([pa.field(name, self._casts.get(name, column.type)) for name, column in fields])
-        self._mapping = JsonMapping(self._schema)
+        self.output = output or output_options(contract)
+        self._lines = JsonLines(self._schema, omits_nulls=self.output.nulls == "omit")
         self._rule_columns = sorted(set().union(*(rule.columns for rule in self._compiled)))
+        self._shown_otherwise = frozenset(
+            index
+            for index, (name, column) in enumerate(zip(self._names, schema, strict=True))
+            if name in self._casts or _holds_map(column.type)
+        )
+        self._positions = {name: position for position, name in enumerate(self._names)}
         self.rules = (*(f"{name}_type" for name in self._casts), *(rule.name for rule in self._compiled))
 
     def convert(self, batch: pa.RecordBatch, first_row: int) -> Converted:
@@ -116,34 +130,26 @@ class Kernel:
         rows = batch.num_rows
         if rows == 0 or not self._names:
             counts = Counts(rows, rows, 0, dict.fromkeys(self.rules, 0))
-            return Converted(b"{}\n" * rows, b"", counts)
+            return Converted(memoryview(b"{}\n" * rows), b"", counts)
         conformed = self._conform(batch)
-        table, findings = self._mapping.apply(conformed.columns, rows)
-        broken = self._broken(conformed, findings, rows)
-        results = {name: int(mask.sum()) for name, mask in broken.items()}
-        is_bad = np.logical_or.reduce([mask for mask in broken.values() if mask.any()] or [np.zeros(rows, dtype=bool)])
-        rejected_rows = int(is_bad.sum())
-        accepted = _frame(table, self._names)
+        distincts = [distinct(column) for column in conformed.columns]
+        texts, findings = self._lines.texts(conformed.columns, distincts)
+        broken = self._broken(conformed, distincts, findings, rows)
         rejected = b""
-        if rejected_rows:
-            # By Polars: pyarrow cannot filter views, nor what holds them.
-            accepted = accepted.filter(pl.Series(~is_bad))
-            positions = np.flatnonzero(is_bad)
-            as_they_came = [selected(column, positions) for column in batch.columns]
-            members, _ = self._quarantine_mapping.apply(as_they_came, rejected_rows)
-            rejected = quarantine_ndjson(
-                first_row + positions + 1,
-                {name: mask[positions] for name, mask in broken.items()},
-                _frame(members, batch.schema.names),
-            )
+        rejected_rows = 0
+        if broken:
+            is_bad = np.logical_or.reduce(list(broken.values()))
+            rejected_rows = int(is_bad.sum())
+            rejected = self._quarantined(batch, texts, first_row, is_bad, broken)
+            texts = [text.kept(~is_bad) for text in texts]
         counts = Counts(
             rows,
             rows - rejected_rows,
             rejected_rows,
-            {**dict.fromkeys(self.rules, 0), **results},
+            {**dict.fromkeys(self.rules, 0), **{name: int(mask.sum()) for name, mask in broken.items()}},
             conformed.nonfinite_values + findings.nonfinite_values,
         )
-        return Converted(_ndjson(accepted), rejected, counts)
+        return Converted(buffer_of(self._lines.lines(texts, rows - rejected_rows)), rejected, counts)
 
     def _conform(self, batch: pa.RecordBatch) -> _Conformed:
         """Cast what the contract wants otherwise."""
@@ -159,26 +165,86 @@ class Kernel:
             misfits[f"{name}_type"] = mask.to_numpy(zero_copy_only=False)
         return _Conformed(columns, misfits, nonfinite)
 
-    def _broken(self, conformed: _Conformed, findings: Findings, rows: int) -> dict[str, Any]:
-        """Rule to a mask of the rows that break it."""
-        broken = dict(conformed.misfits)
-        if self._compiled:
-            arrays = [_decoded(conformed.columns[self._names.index(name)]) for name in self._rule_columns]
-            frame = cast("pl.DataFrame", pl.from_arrow(pa.table(arrays, names=self._rule_columns)))
-            # The rules see what is written: NaN and infinities are null.
-            value = pl.selectors.float()
-            frame = frame.with_columns(pl.when(value.is_finite()).then(value))
-            masks = frame.select(rule.is_broken.alias(rule.name) for rule in self._compiled)
-            broken |= {name: masks.get_column(name).to_numpy() for name in masks.columns}
-            # A value that does not fit its type is null by now; it is not missing as well.
-            for name in self._casts:
-                if (required := f"{name}_required") in broken:
-                    broken[required] = broken[required] & ~broken[f"{name}_type"]
+    def _broken(
+        self, conformed: _Conformed, distincts: Sequence[Distinct | None], findings: Findings, rows: int
+    ) -> dict[str, Any]:
+        """Rule to a mask of the rows that break it, for the rules that any row breaks; in the order of the rules."""
+        masks: dict[str, Any] = {**conformed.misfits, **dict.fromkeys(rule.name for rule in self._compiled)}
+        few = {name: found for name in self._rule_columns if (found := distincts[self._positions[name]]) is not None}
+        over_values = [rule for rule in self._compiled if len(rule.columns) == 1 and rule.columns <= few.keys()]
+        for rule, mask in _evaluated(over_values, {name: found.values for name, found in few.items()}):
+            found = few[next(iter(rule.columns))]
+            of_values = mask[: len(found.values)]
+            masks[rule.name] = found.rows(of_values) if of_values.any() else of_values
+        over_rows = [rule for rule in self._compiled if rule not in over_values]
+        columns = {name: conformed.columns[self._positions[name]] for name in self._rule_columns}
+        masks |= {rule.name: mask for rule, mask in _evaluated(over_rows, columns)}
+        # A value that does not fit its type is null by now; it is not missing as well.
+        for name in self._casts:
+            required = masks.get(f"{name}_required")
+            if required is not None and required.any():
+                masks[f"{name}_required"] = required & ~masks[f"{name}_type"]
         for name, positions in findings.rejected.items():
-            mask = np.zeros(rows, dtype=bool)
-            mask[list(positions)] = True
-            broken[name] = mask
-        return broken
+            masks[name] = np.zeros(rows, dtype=bool)
+            masks[name][list(positions)] = True
+        return {name: mask for name, mask in masks.items() if mask.any()}
+
+    def _quarantined(
+        self,
+        batch: pa.RecordBatch,
+        texts: Sequence[ColumnText],
+        first_row: int,
+        is_bad: Any,
+        broken: Mapping[str, Any],
+    ) -> bytes:
+        """The rejected rows as they came: what was written of them already, but for what only the quarantine shows."""
+        positions = np.flatnonzero(is_bad)
+        shown = [
+            self._quarantine_lines.text(index, selected(batch.column(index), positions))
+            if index in self._shown_otherwise
+            else text.kept(is_bad)
+            for index, text in enumerate(texts)
+        ]
+        rows = self._quarantine_lines.lines(shown, len(positions), end="}")
+        masks = {name: mask[positions] for name, mask in broken.items()}
+        return bytes(buffer_of(quarantine_lines(first_row + positions + 1, masks, rows)))
+
+
+def _evaluated(rules: Sequence[CompiledRule], columns: Mapping[str, Any]) -> list[tuple[CompiledRule, Any]]:
+    """Hold rules against values.
+
+    Args:
+        rules: The rules.
+        columns: The columns that they name, and maybe others. Those of one rule have one length; over the end of a
+            shorter column its rules see nulls.
+
+    Returns:
+        A rule and its mask: true where it is broken.
+    """
+    if not rules:
+        return []
+    needed = sorted(set().union(*(rule.columns for rule in rules)))
+    arrays = [_decoded(columns[name]) for name in needed]
+    rows = max(map(len, arrays))
+    padded = [
+        array if len(array) == rows else pa.concat_arrays([array, pa.nulls(rows - len(array), array.type)])
+        for array in arrays
+    ]
+    frame = cast("pl.DataFrame", pl.from_arrow(pa.table(padded, names=needed)))
+    # The rules see what is written: NaN and infinities are null.
+    value = pl.selectors.float()
+    frame = frame.with_columns_seq(pl.when(value.is_finite()).then(value))
+    masks = frame.select_seq(rule.is_broken.alias(rule.name) for rule in rules)
+    return [(rule, masks.get_column(rule.name).to_numpy()) for rule in rules]
+
+
+def _holds_map(kind: Any) -> bool:
+    """Whether a type is a map, or has one in it."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_map(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _holds_map(kind.value_type)
+    return pa.types.is_map(kind) or any(_holds_map(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _decoded(array: Any) -> Any:
@@ -194,18 +260,3 @@ def _decoded(array: Any) -> Any:
     plain = normalized(array.type)
     # Texts stay as they are: every form of them is understood, and a cast would copy them.
     return array if pa.types.is_string(plain) or plain == array.type else array.cast(plain)
-
-
-def _frame(table: pa.Table, names: list[str]) -> pl.DataFrame:
-    """A data frame under names that ``pl.from_arrow`` would change: it gives an empty one a name of its own."""
-    frame = cast("pl.DataFrame", pl.from_arrow(table))
-    frame.columns = names
-    return frame
-
-
-def _ndjson(frame: pl.DataFrame) -> bytes:
-    if frame.height == 0:
-        return b""
-    buffer = io.BytesIO()
-    frame.write_ndjson(buffer)
-    return buffer.getvalue()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,6 +37,13 @@ _FIRST_PART_BYTES = 8 * 1024**2
 _PARTS_BETWEEN_DOUBLINGS = 1_000
 
 
+class ContentHeaders(TypedDict):
+    """Arguments of PutObject and CreateMultipartUpload."""
+
+    ContentType: str
+    ContentEncoding: NotRequired[str]
+
+
 def part_bytes(number: int) -> int:
     """Size to which a part of a stream of unknown length grows.
 
@@ -50,6 +57,21 @@ def part_bytes(number: int) -> int:
         Bytes.
     """
     return min(_FIRST_PART_BYTES << (number - 1) // _PARTS_BETWEEN_DOUBLINGS, MAX_PART_BYTES)
+
+
+def content_headers(content_encoding: str | None) -> ContentHeaders:
+    """What an output object says of its content, as arguments of PutObject and CreateMultipartUpload.
+
+    Args:
+        content_encoding: How it is compressed, None where it is not.
+
+    Returns:
+        ``ContentType``, and ``ContentEncoding`` where there is one.
+    """
+    headers: ContentHeaders = {"ContentType": CONTENT_TYPE}
+    if content_encoding is not None:
+        headers["ContentEncoding"] = content_encoding
+    return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +96,15 @@ class WrittenObject:
     Attributes:
         uri: ``s3://bucket/key``, or the path of a local file.
         size_bytes: Length.
-        checksum: ``CRC32=`` and the CRC32 of all bytes in S3's own form, base64, as HeadObject shows it.
+        checksum: ``CRC32=`` and the CRC32 of all bytes in S3's own form, base64, as HeadObject shows it. None for a
+            local file, which nobody would hold it against.
+        objects: How many objects there are; when several, ``uri`` and ``checksum`` are their manifest's.
     """
 
     uri: str
     size_bytes: int
-    checksum: str
+    checksum: str | None
+    objects: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +122,14 @@ class MultipartUpload:
     upload_id: str
 
     @classmethod
-    def start(cls, client: S3Client, bucket: str, key: str, metadata: Mapping[str, str]) -> MultipartUpload:
+    def start(
+        cls,
+        client: S3Client,
+        bucket: str,
+        key: str,
+        metadata: Mapping[str, str],
+        content_encoding: str | None = None,
+    ) -> MultipartUpload:
         """Open an upload whose parts carry CRC32 checksums and whose object will carry one over all its bytes.
 
         Args:
@@ -105,6 +137,7 @@ class MultipartUpload:
             bucket: Bucket.
             key: Key.
             metadata: The object's user metadata: ASCII.
+            content_encoding: How the object is compressed, None where it is not.
 
         Returns:
             The upload.
@@ -112,7 +145,7 @@ class MultipartUpload:
         answer = client.create_multipart_upload(
             Bucket=bucket,
             Key=key,
-            ContentType=CONTENT_TYPE,
+            **content_headers(content_encoding),
             Metadata=dict(metadata),
             ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
@@ -263,12 +296,12 @@ class MultipartUpload:
 
 
 def uploads_in_progress(client: S3Client, bucket: str, key: str) -> Iterator[MultipartUpload]:
-    """Multipart uploads of exactly one key that were started and neither completed nor aborted.
+    """Multipart uploads of a key, or of a folder's keys, that were started and neither completed nor aborted.
 
     Args:
         client: S3 client.
         bucket: Bucket.
-        key: Key; longer keys that start with it are left out.
+        key: Key; longer keys that start with it are left out, unless it ends in ``/``.
 
     Yields:
         The uploads.
@@ -276,8 +309,8 @@ def uploads_in_progress(client: S3Client, bucket: str, key: str) -> Iterator[Mul
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     for page in pages:
         for upload in page.get("Uploads", []):
-            if upload["Key"] == key:
-                yield MultipartUpload(bucket=bucket, key=key, upload_id=upload["UploadId"])
+            if upload["Key"] == key or key.endswith("/"):
+                yield MultipartUpload(bucket=bucket, key=upload["Key"], upload_id=upload["UploadId"])
 
 
 def _abridged(numbers: Sequence[int]) -> str:

@@ -18,13 +18,14 @@ from typing import IO, TYPE_CHECKING, Self
 
 from lakehouse.convert import crc32
 from lakehouse.convert.multipart import (
-    CONTENT_TYPE,
     MAX_PARTS,
     MultipartUpload,
     UploadedPart,
     WrittenObject,
+    content_headers,
     part_bytes,
 )
+from lakehouse.convert.temporary_file import open_beside
 from lakehouse.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
+
+    from lakehouse.convert.chunks import Chunk
 
 # Beyond this, a part waits for its upload in a temporary file instead of in memory.
 _MAX_BYTES_IN_MEMORY = 64 * 1024**2
@@ -67,16 +70,36 @@ class Publication(ABC):
             self.abort()
 
 
-class OutputWriter(Publication):
+class ChunkOutput(Publication):
+    """Lines on their way to one object or to several."""
+
+    @abstractmethod
+    def take(self, chunk: Chunk) -> None:
+        """Append lines.
+
+        Args:
+            chunk: The lines, as they are stored.
+        """
+
+
+class OutputWriter(ChunkOutput):
     """A stream of bytes on its way to an S3 object or a local file."""
 
     @abstractmethod
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
         Args:
-            data: The bytes.
+            data: The bytes; they must not change afterwards.
         """
+
+    @abstractmethod
+    def seal(self) -> None:
+        """Say that nothing more will be written. What memory still holds goes where it belongs, invisibly."""
+
+    def take(self, chunk: Chunk) -> None:
+        """Append lines, see ``ChunkOutput``."""
+        self.write(chunk.data)
 
 
 class PartBuffer:
@@ -215,6 +238,7 @@ class ObjectWriter(OutputWriter):
         key: str,
         *,
         metadata: Mapping[str, str] | None = None,
+        content_encoding: str | None = None,
         threads: int = _UPLOAD_THREADS,
     ) -> None:
         """Nothing is sent yet.
@@ -224,19 +248,22 @@ class ObjectWriter(OutputWriter):
             bucket: Bucket of the object.
             key: Key of the object.
             metadata: The object's user metadata: ASCII.
+            content_encoding: How the bytes are compressed, None where they are not.
             threads: How many parts are uploaded at a time; as many parts are held in memory, and one more.
         """
         self._client = client
         self._bucket = bucket
         self._key = key
         self._metadata = dict(metadata or {})
+        self._content_encoding = content_encoding
         self._threads = threads
         self._upload: MultipartUpload | None = None
         self._uploader: PartUploader | None = None
+        self._sent: list[UploadedPart] | None = None
         self._buffer = PartBuffer()
         self._number = 1
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append bytes; blocks while the upload is behind.
 
         Args:
@@ -254,6 +281,17 @@ class ObjectWriter(OutputWriter):
             if self._buffer.size_bytes == part_bytes(self._number):
                 self._submit_part()
 
+    def seal(self) -> None:
+        """Send what is left as the last part, and wait until all is sent.
+
+        Raises:
+            botocore.exceptions.ClientError: S3 refused a part.
+        """
+        if self._buffer.size_bytes:
+            self._submit_part()
+        if self._uploader is not None and self._sent is None:
+            self._sent = self._uploader.finish()
+
     def complete(self) -> WrittenObject:
         """Send what is left and make the object visible.
 
@@ -264,12 +302,11 @@ class ObjectWriter(OutputWriter):
             ConversionError: S3 does not hold what was sent.
             botocore.exceptions.ClientError: S3 refused a part or the completion.
         """
-        if self._upload is None or self._uploader is None:
+        if self._upload is None:
             written = self._put_whole()
         else:
-            if self._buffer.size_bytes:
-                self._submit_part()
-            written = self._upload.complete(self._client, self._uploader.finish())
+            self.seal()
+            written = self._upload.complete(self._client, self._sent or [])
         self._is_settled = True
         return written
 
@@ -290,7 +327,9 @@ class ObjectWriter(OutputWriter):
                 "input file."
             )
         if self._upload is None or self._uploader is None:
-            self._upload = MultipartUpload.start(self._client, self._bucket, self._key, self._metadata)
+            self._upload = MultipartUpload.start(
+                self._client, self._bucket, self._key, self._metadata, self._content_encoding
+            )
             self._uploader = PartUploader(self._client, self._upload, self._threads)
         self._uploader.submit(self._number, self._buffer)
         self._buffer = PartBuffer()
@@ -304,7 +343,7 @@ class ObjectWriter(OutputWriter):
             Bucket=self._bucket,
             Key=self._key,
             Body=body,
-            ContentType=CONTENT_TYPE,
+            **content_headers(self._content_encoding),
             Metadata=self._metadata,
             ChecksumAlgorithm="CRC32",
             ChecksumCRC32=checksum,
@@ -325,21 +364,21 @@ class LocalFileWriter(OutputWriter):
             OSError: The folder is missing or cannot be written.
         """
         self._path = path
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        self._temporary = Path(name)
-        self._file = os.fdopen(descriptor, "wb")
+        self._file, self._temporary = open_beside(path)
         self._size_bytes = 0
-        self._crc = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
         Args:
             data: The bytes.
         """
-        self._crc = zlib.crc32(data, self._crc)
         self._size_bytes += len(data)
         self._file.write(data)
+
+    def seal(self) -> None:
+        """Hand over to the disk what memory holds."""
+        self._file.flush()
 
     def complete(self) -> WrittenObject:
         """Put the file in its place, replacing an older one at once.
@@ -349,16 +388,14 @@ class LocalFileWriter(OutputWriter):
         """
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         # mkstemp makes the file private; a finished output has the rights that open() would have given it.
         mask = os.umask(0)
         os.umask(mask)
         self._temporary.chmod(0o666 & ~mask)
         self._temporary.replace(self._path)
+        self._file.close()  # not before: an unlocked temporary file may be deleted by the next writer
         self._is_settled = True
-        return WrittenObject(
-            uri=str(self._path), size_bytes=self._size_bytes, checksum=f"CRC32={crc32.base64_text(self._crc)}"
-        )
+        return WrittenObject(uri=str(self._path), size_bytes=self._size_bytes, checksum=None)
 
     def abort(self) -> None:
         """Remove the temporary file. Does nothing after ``complete`` or ``abort``."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from lakehouse.contracts.model import OutputOptions
 from lakehouse.convert.multipart import MAX_PARTS
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ _BATCH_BYTES = 16 * 1024**2
 
 # Three times S3's minimum: two thirds of a task's rows may be rejected before its parts get too small.
 _PART_BYTES = 16 * 1024**2
-_LEAST_TASK_BYTES = 2 * _PART_BYTES
+# How much smaller compression makes JSON, at most, as planned; where it does more, one process converts the file.
+_PLANNED_RATIO = {"none": 1, "gzip": 16, "zstd": 16}
 _MOST_TASK_BYTES = 512 * 1024**2
 _TASKS_PER_CORE = 3
+_PLAIN = OutputOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +109,22 @@ def single_task(facts: ParquetFacts) -> tuple[PlannedTask, ...]:
     return (PlannedTask(index=0, row_groups=groups, rows=facts.rows, first_part=1, parts=None),)
 
 
-def plan_tasks(facts: ParquetFacts, cores: int) -> tuple[PlannedTask, ...]:
+def plan_tasks(facts: ParquetFacts, cores: int, options: OutputOptions = _PLAIN) -> tuple[PlannedTask, ...]:
     """Cut a file into tasks.
 
     Args:
         facts: The file.
         cores: How many tasks run at a time.
+        options: How the output is stored: compressed parts need more rows to be large enough.
 
     Returns:
         Tasks in row order, a few a core if the file is large enough; one task for a small file.
     """
+    part_bytes = _PART_BYTES * _PLANNED_RATIO[options.compression]
     total = sum(estimated_bytes(facts, group.rows, group.decoded_bytes) for group in facts.row_groups)
     # Half of S3's part numbers are left for parts that tasks get because each needs at least one.
-    part_bytes = max(_PART_BYTES, total // (MAX_PARTS // 2))
-    task_bytes = max(min(total // (cores * _TASKS_PER_CORE), _MOST_TASK_BYTES), _LEAST_TASK_BYTES, part_bytes)
+    part_bytes = max(part_bytes, total // (MAX_PARTS // 2))
+    task_bytes = max(min(total // (cores * _TASKS_PER_CORE), _MOST_TASK_BYTES), 2 * part_bytes)
     pieces = _grouped(facts, task_bytes)
     if len(pieces) <= 1:
         return single_task(facts)

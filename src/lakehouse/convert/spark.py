@@ -28,6 +28,8 @@ from pyspark import StorageLevel
 
 from lakehouse import errors
 from lakehouse.aws_errors import client_config
+from lakehouse.contracts.model import output_options
+from lakehouse.convert.chunks import CONTENT_ENCODINGS
 from lakehouse.convert.conservation import convert_counted
 from lakehouse.convert.in_process import InProcessRunner
 from lakehouse.convert.job import Draft
@@ -117,8 +119,13 @@ class SharedUpload(Publication):
         """
         self._client = client
         self._assignment = assignment
+        self._content_encoding = CONTENT_ENCODINGS[output_options(assignment.contract).compression]
         self.upload = MultipartUpload.start(
-            client, assignment.output_bucket, assignment.output_key, assignment.object_metadata
+            client,
+            assignment.output_bucket,
+            assignment.output_key,
+            assignment.object_metadata,
+            self._content_encoding,
         )
         self.parts: list[UploadedPart] = []
 
@@ -137,7 +144,13 @@ class SharedUpload(Publication):
             return written
         self.abort()
         target = self._assignment
-        empty = ObjectWriter(self._client, target.output_bucket, target.output_key, metadata=target.object_metadata)
+        empty = ObjectWriter(
+            self._client,
+            target.output_bucket,
+            target.output_key,
+            metadata=target.object_metadata,
+            content_encoding=self._content_encoding,
+        )
         return empty.complete()
 
     def abort(self) -> None:
@@ -189,9 +202,14 @@ class SparkRunner:
             LakehouseError: As the kernel or the reader raised it in a task.
             ConversionError: Spark gave up.
         """
-        Kernel(assignment.facts.schema, assignment.contract)  # refuses here what every task would refuse
+        kernel = Kernel(assignment.facts.schema, assignment.contract)  # refuses here what every task would refuse
+        if kernel.output.max_object_bytes is not None:
+            _log.info("The output of %s is limited in size: the driver converts it alone", assignment.key)
+            with InProcessRunner(self._s3).draft(assignment, note_progress) as draft:
+                yield draft
+            return
         spark = self._start_spark()
-        tasks = plan_tasks(assignment.facts, spark.defaultParallelism)
+        tasks = plan_tasks(assignment.facts, spark.defaultParallelism, kernel.output)
         with SharedUpload(self._s3, assignment) as output:
             sent_back = self._described(spark, assignment, output.upload, tasks)
             try:
@@ -275,7 +293,8 @@ def _convert_row_groups(context: _TaskContext, task: PlannedTask) -> Iterator[_I
     with TaskWriter(client, context.upload, task) as writer:
         for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
             converted = convert_counted(kernel, batch)
-            writer.write(converted.ndjson, batch.data.num_rows)
+            # One chunk, since the output is not limited in size; none where all rows are rejected.
+            writer.write(b"".join(chunk.data for chunk in converted.chunks), batch.data.num_rows)
             counts += converted.counts
             if converted.rejected:
                 compressed = compress(converted.rejected, codec=_CODEC, asbytes=True)

@@ -18,7 +18,8 @@ def handler(event: Event) -> Answer:
             job's arguments.
 
     Returns:
-        ``file_id`` and the result's fields, as the file's record has them.
+        ``file_id``, ``attempt`` and the result's fields, as the file's record has them; without these where nothing was
+        published, see ``Converter.convert``.
 
     Raises:
         LakehouseError: The file was not converted; its record says why.
@@ -44,4 +45,4 @@ def handler(event: Event) -> Answer:
         processed_bucket=surroundings.settings().processed_bucket,
     )
     result = converter.convert(job, InProcessRunner(surroundings.s3()))
-    return {"file_id": job.file_id, "attempt": job.attempt, **asdict(result)}
+    return {"file_id": job.file_id, "attempt": job.attempt, **(asdict(result) if result else {})}

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lakehouse.aws_errors import error_code, translate
 from lakehouse.contracts.catalog import ContractCatalog
-from lakehouse.contracts.drift import compare
+from lakehouse.contracts.drift import Drift, compare
 from lakehouse.contracts.model import choose_engine
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import inspect
@@ -112,18 +112,16 @@ def register(wanted: Registration, client: S3Client, records: FileRecords, contr
             return _answer(skipped, wanted.attempt, skipped.status)
     contract = contracts.find(record.dataset)
     facts = inspect(S3Source(client, new.bucket, new.key, new.version_id))
-    sentences: tuple[str, ...] = ()
-    if contract is not None:
-        drift = compare(contract, facts.schema)
-        drift.require_allowed()
-        sentences = drift.sentences
+    drift = Drift(record.dataset) if contract is None else compare(contract, facts.schema)
+    # Noted before it is judged: a refused file's record tells what differs, too.
     described = records.describe(
         record.file_id,
         attempt=wanted.attempt,
         rows_total=facts.rows,
-        drift=sentences,
+        drift=drift.differences,
         engine=choose_engine(contract, facts.size_bytes),
     )
+    drift.require_allowed()
     return _answer(described, wanted.attempt, FileStatus.REGISTERED)
 
 

@@ -13,8 +13,10 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lakehouse.errors import LocalError
 
@@ -63,36 +65,42 @@ class Checkpoints:
             await asyncio.sleep((time.monotonic() - started) / _LARGEST_SHARE)
             look = _FIRST_LOOK_SECONDS if was_called or is_different else min(2 * look, _LAST_LOOK_SECONDS)
 
-    def save(self) -> bool:
+    def save(self, *services: str) -> bool:
         """Write the state of every service whose state changed.
+
+        Args:
+            services: Only these, by their names in the emulator; all where none is named.
 
         Returns:
             Whether anything was written.
         """
         # The emulator reads its settings when it is imported: not before the server has set them.
         from ministack import app
-        from ministack.core import persistence
 
         is_different = False
         with self._saving:
             for service, get_state in app._build_persistence_save_dict().items():  # noqa: SLF001
-                for attempt in range(1, _ATTEMPTS + 1):
-                    try:
-                        state = get_state()
-                        if state is None:
-                            break
-                        version = persistence._state_format_version(service)  # noqa: SLF001
-                        wrapped = {"__ministack_format__": version, "payload": state}
-                        content = json.dumps(wrapped, default=persistence._json_default).encode()  # noqa: SLF001
-                    except RuntimeError:
-                        # "dictionary changed size during iteration": the service is at work.
-                        if attempt == _ATTEMPTS:
-                            _LOG.warning("The state of %s kept changing; it is saved with the next checkpoint", service)
-                            is_different = True
-                        continue
-                    is_different |= self._write(service, content)
-                    break
+                if not services or service in services:
+                    is_different |= self._save_service(service, get_state)
         return is_different
+
+    def _save_service(self, service: str, get_state: Callable[[], Any]) -> bool:
+        from ministack.core import persistence
+
+        for _ in range(_ATTEMPTS):
+            try:
+                state = get_state()
+                if state is None:
+                    return False
+                version = persistence._state_format_version(service)  # noqa: SLF001
+                wrapped = {"__ministack_format__": version, "payload": state}
+                content = json.dumps(wrapped, default=persistence._json_default).encode()  # noqa: SLF001
+            except RuntimeError:
+                # "dictionary changed size during iteration": the service is at work.
+                continue
+            return self._write(service, content)
+        _LOG.warning("The state of %s kept changing; it is saved with the next checkpoint", service)
+        return True
 
     def _write(self, service: str, content: bytes) -> bool:
         """Replace a service's file, unless it holds just that."""

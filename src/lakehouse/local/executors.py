@@ -4,10 +4,12 @@ from __future__ import annotations
 
 MODULES = (
     "lakehouse.local.refusals",
+    "lakehouse.local.fixes.s3_bodies",
     "lakehouse.local.fixes.s3_storage",
     "lakehouse.local.fixes.s3_reads",
     "lakehouse.local.fixes.s3_checksums",
     "lakehouse.local.fixes.s3_uploads",
+    "lakehouse.local.fixes.s3_completion",
     "lakehouse.local.fixes.glue",
     "lakehouse.local.fixes.step_functions",
     "lakehouse.local.lambdas.code",

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from lakehouse.local.gate import Gate
 from lakehouse.local.place import Place
+from lakehouse.local.received_body import received_body
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -52,6 +53,16 @@ class Front:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = received_body()
+        if body is None:
+            await self._request(scope, receive, send)
+            return
+        try:
+            await self._request(with_length(scope, len(body)), receive, send)
+        finally:
+            body.discard()
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/_lakehouse/health":
             await self._health(send)
             return
@@ -104,3 +115,18 @@ def as_seen_by_aws(scope: Scope) -> Scope:
     if not any(name == b"x-forwarded-proto" for name, _ in headers):
         seen["headers"] = [*headers, (b"x-forwarded-proto", b"https")]
     return seen
+
+
+def with_length(scope: Scope, size: int) -> Scope:
+    """A request as its client sent it, where the HTTP parser was told of no body.
+
+    Args:
+        scope: The ASGI scope of a request.
+        size: Bytes of its body.
+
+    Returns:
+        The scope with the body's length.
+    """
+    length = str(size).encode()
+    headers = [(name, length if name == b"content-length" else value) for name, value in scope["headers"]]
+    return {**scope, "headers": headers}

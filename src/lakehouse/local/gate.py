@@ -6,6 +6,7 @@ pass it like those that come over HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import uuid
@@ -36,13 +37,17 @@ _CREDENTIAL = re.compile(r"Credential=[^/\s]+/[^/]+/[^/]+/([^/]+)/")
 class Gate:
     """Decides which calls pass."""
 
-    def __init__(self, declarations: Iterable[Declaration], note_change: Callable[[], None]) -> None:
+    def __init__(
+        self, declarations: Iterable[Declaration], note_change: Callable[[], None], save: Callable[[str], object]
+    ) -> None:
         """Take the refusals.
 
         Args:
             declarations: Everything that was declared.
             note_change: Called after every call that passed and may have changed state.
+            save: Saves a service's state at once, in a thread, before a call of it is answered.
         """
+        self._save = save
         self._refused = {
             (each.service, each.operation): each.note for each in declarations if each.kind is Kind.REFUSED
         }
@@ -66,7 +71,11 @@ class Gate:
             if instead is not None:
                 return refusal(service, operation, instead, headers)
             try:
-                return await handler(method, path, headers, body, query)
+                answer = await handler(method, path, headers, body, query)
+                if service == "s3" and method in {"PUT", "DELETE"} and "/" not in path.strip("/"):
+                    # Objects are on disk when their upload is answered: so must be what their bucket says of them.
+                    await asyncio.to_thread(self._save, service)
+                return answer
             finally:
                 if method not in {"GET", "HEAD"}:
                     self._note_change()

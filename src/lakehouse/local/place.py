@@ -43,6 +43,11 @@ class Place:
         return self.objects / ".versions" / ".uploads"
 
     @property
+    def received(self) -> Path:
+        """Bodies of requests that are being received."""
+        return self.objects / ".versions" / ".received"
+
+    @property
     def state(self) -> Path:
         """The checkpoints of everything that is not an S3 object."""
         return self.home / "state"

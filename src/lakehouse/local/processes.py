@@ -1,7 +1,8 @@
 """The processes that an endpoint starts: none is left behind, and who holds a port is said by name.
 
 The endpoint's server leads a session of its own. Whatever it starts stays in that session (a job may lead its own
-process *group*, never its own session), so that a stop ends all of it, also after the server itself was killed.
+process *group*, never its own session), so that a stop ends all of it. A guard outside the session ends it also where
+the server itself is killed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -61,6 +63,24 @@ def kill_session(session: int, *, spare: int | None = None, grace_seconds: float
             time.sleep(0.02)
             remaining = [pid for pid in remaining if is_alive(pid)]
     return len(members)
+
+
+def guard_session() -> int:
+    """Have every process of this session end with this process, however it ends: the session's leader.
+
+    A pipe tells: the kernel closes this end of it with the process, and nobody else has it. The kernel's own
+    PR_SET_PDEATHSIG would reach children only, not what they start: a Spark driver's Java machine would live on.
+
+    Returns:
+        This end of the pipe; it stays open for the process's life.
+    """
+    other_end, this_end = os.pipe()
+    command = [sys.executable, "-I", "-S", __file__, str(os.getpid())]
+    subprocess.Popen(
+        command, stdin=other_end, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(other_end)
+    return this_end
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:
@@ -120,3 +140,9 @@ def _listening_sockets(port: int) -> Iterator[str]:
                 fields = line.split()
                 if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                     yield f"socket:[{fields[9]}]"
+
+
+if __name__ == "__main__":
+    # The guard: nothing is ever written to the pipe, so reading ends when the guarded process does.
+    sys.stdin.buffer.read()
+    kill_session(int(sys.argv[1]))

@@ -20,17 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import LakehouseError, LocalError, PortTakenError
-from lakehouse.local import executors, registry
+from lakehouse.local import executors, object_files, registry
 from lakehouse.local.checkpoint import Checkpoints, check
 from lakehouse.local.front import Front
 from lakehouse.local.gate import Gate
 from lakehouse.local.place import DEFAULT_REGION, HOST, Place, enter
-from lakehouse.local.processes import holder_of_port, kill_session
+from lakehouse.local.processes import guard_session, holder_of_port, kill_session
 from lakehouse.local.registry import Declaration
 from lakehouse.local.services import SERVED
 
 # The exit status by which the starter knows that the log's last line is an error of ours.
 REFUSED_TO_START = 3
+# How long a thread may keep Python to itself while others wait: answers wait for a checkpoint's thread, for example.
+_SWITCH_SECONDS = 0.0005
 # Held for the server's life.
 LOCK_NAME = "endpoint.lock"
 _LOCK_SECONDS = 1.0
@@ -66,6 +68,7 @@ def _run(home: Path, port: int, region: str, *, is_patched: bool) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with (home / LOCK_NAME).open("w") as lock:
         _lock(lock.fileno(), home)
+        guard_session()
         listener = _listen(port)
         place = Place(home, listener.getsockname()[1], region)
         enter(place)
@@ -80,10 +83,9 @@ def _run(home: Path, port: int, region: str, *, is_patched: bool) -> None:
 
 
 def _remove_leftovers(place: Place) -> None:
-    """Delete what only the process before could have finished: parts of uploads, and bodies half written."""
-    shutil.rmtree(place.uploads, ignore_errors=True)
-    for partial in place.objects.rglob("*.tmp"):
-        partial.unlink()
+    """Finish or undo what a kill interrupted: bodies half received, objects half written."""
+    shutil.rmtree(place.received, ignore_errors=True)
+    object_files.recover(place.objects)
 
 
 def _lock(descriptor: int, home: Path) -> None:
@@ -126,6 +128,7 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     from hypercorn.config import Config
     from ministack import app
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -136,10 +139,12 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     checkpoints = Checkpoints(place.state)
     gate = None
     if declared is not None:
+        from lakehouse.local.fixes import s3_uploads
         from lakehouse.local.lambdas.code import remove_unused
 
         remove_unused(place)
-        gate = Gate(declared, checkpoints.note_change)
+        s3_uploads.restore()
+        gate = Gate(declared, checkpoints.note_change, checkpoints.save)
         gate.guard(app.SERVICE_HANDLERS)
 
     def on_ready() -> None:

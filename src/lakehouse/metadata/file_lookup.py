@@ -73,25 +73,21 @@ class FileLookup:
         return {str(item["file_id"]): FileRecord.from_item(item) for item in items}
 
     def find_duplicate(self, record: FileRecord) -> FileRecord | None:
-        """Look for a conversion of the same bytes under the same key.
+        """Look for a conversion of the same bytes under the same key that is still what the key was converted to.
 
         Args:
             record: A file.
 
         Returns:
-            The record of another version of the same object, converted, with the same size and checksum; else None.
+            The record of the version of the same object that was converted last, if it has the same size and checksum;
+            else None. An earlier one does not count: its output was overwritten.
         """
-        if record.checksum is None:
+        converted = self.iterate(key=record.key, status=FileStatus.SUCCEEDED)
+        last = next((other for other in converted if other.bucket == record.bucket), None)
+        if last is None or record.checksum is None or last.file_id == record.file_id:
             return None
-        for other in self.iterate(key=record.key, status=FileStatus.SUCCEEDED):
-            same = (other.bucket, other.size_bytes, other.checksum) == (
-                record.bucket,
-                record.size_bytes,
-                record.checksum,
-            )
-            if same and other.file_id != record.file_id:
-                return other
-        return None
+        is_same = (last.size_bytes, last.checksum) == (record.size_bytes, record.checksum)
+        return last if is_same else None
 
     def query(
         self,

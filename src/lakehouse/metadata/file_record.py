@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from lakehouse.contracts.difference import Difference
 from lakehouse.metadata.attribute_values import Item, read_time
 
 
@@ -78,6 +79,7 @@ class FileRecord:
         run_id: The pipeline run.
         execution_arn: The file-conversion execution that owns the attempt.
         job_run_id: The Glue job run, where one worked on it.
+        claim: Names the process that converts it: one that starts the same attempt anew takes over with a new claim.
         started_at: When the attempt's conversion began, UTC.
         finished_at: When the attempt ended, UTC.
         duration_seconds: How long the conversion took.
@@ -87,11 +89,13 @@ class FileRecord:
         rows_quarantined: Rows in the quarantine object.
         bytes_written: Size of the output object.
         output_uri: ``s3://`` address of the output object.
+        output_objects: How many objects the output is; when several, the address is their manifest's.
         output_checksum: Its checksum.
         quarantine_uri: ``s3://`` address of the quarantine object, None where no row was rejected.
         rule_results: Rejected rows by rule.
         nonfinite_values: NaN and infinite values that became null.
-        drift: One sentence for each difference from the contract that it allows.
+        drift: What differs from the contract, column by column, the refused differences first; of very many, the first.
+        drift_count: How many differences there are.
         error_type: Class name of the error of a failed attempt.
         reason: Its message.
         duplicate_of: ``file_id`` of the conversion that makes this one needless.
@@ -113,6 +117,7 @@ class FileRecord:
     run_id: str | None = None
     execution_arn: str | None = None
     job_run_id: str | None = None
+    claim: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_seconds: float | None = None
@@ -122,11 +127,13 @@ class FileRecord:
     rows_quarantined: int | None = None
     bytes_written: int | None = None
     output_uri: str | None = None
+    output_objects: int | None = None
     output_checksum: str | None = None
     quarantine_uri: str | None = None
     rule_results: Mapping[str, int] = field(default_factory=dict)
     nonfinite_values: int | None = None
-    drift: tuple[str, ...] = ()
+    drift: tuple[Difference, ...] = ()
+    drift_count: int = 0
     error_type: str | None = None
     reason: str | None = None
     duplicate_of: str | None = None
@@ -153,5 +160,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "finished_at": read_time,
     "status": FileStatus,
     "duration_seconds": float,
-    "drift": tuple,
+    "drift": lambda items: tuple(map(Difference.from_item, items)),
 }

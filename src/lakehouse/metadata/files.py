@@ -4,13 +4,15 @@
 
     REGISTERED ──► RUNNING ──► SUCCEEDED
         │            ├───────► FAILED ──► RUNNING with a higher attempt
-        └► SKIPPED   └► RUNNING with a higher attempt, which takes over a dead one
+        └► SKIPPED   └► RUNNING again, taking over from a dead one; or SKIPPED
 
-An attempt is a fencing token: once a higher one started, whatever the lower one still writes is refused.
+An attempt is a fencing token: once a higher one started, whatever the lower one still writes is refused. So is what a
+process still writes after its own attempt was started anew: each start makes a claim, and only the last one counts.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -19,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from lakehouse.errors import MetadataError, RecordExistsError, RowConservationError, StatusConflictError
-from lakehouse.metadata.attribute_values import utc_now
+from lakehouse.metadata.attribute_values import present, utc_now
 from lakehouse.metadata.dynamodb import Write
 from lakehouse.metadata.file_lookup import FileLookup, not_found
 from lakehouse.metadata.file_record import FileRecord, FileStatus, NewFile
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from lakehouse.contracts.difference import Difference
 
 RESULT_FIELDS = frozenset(
     {
@@ -35,6 +39,7 @@ RESULT_FIELDS = frozenset(
         "engine",
         "nonfinite_values",
         "output_checksum",
+        "output_objects",
         "output_uri",
         "quarantine_uri",
         "rows_quarantined",
@@ -51,9 +56,11 @@ _OF_AN_ATTEMPT = (
     "finished_at",
     "reason",
 )
-# An item holds 400 KB at most: long texts are cut, many sentences are counted.
+# An item holds 400 KB at most, and every write of it costs by its size: long texts are cut, of many differences the
+# first are kept.
 _REASON_LENGTH = 4_000
-_DRIFT_SENTENCES = 100
+_MOST_DIFFERENCES = 100
+_NAME_LENGTH = 200
 
 
 class FileRecords(FileLookup):
@@ -96,7 +103,7 @@ class FileRecords(FileLookup):
         *,
         attempt: int,
         rows_total: int | None = None,
-        drift: Sequence[str] = (),
+        drift: Sequence[Difference] = (),
         engine: str | None = None,
     ) -> FileRecord:
         """Note what was found in a file before its conversion.
@@ -105,7 +112,7 @@ class FileRecords(FileLookup):
             file_id: The file.
             attempt: The attempt that looked.
             rows_total: Rows according to the footer.
-            drift: One sentence for each difference from the contract that it allows.
+            drift: What differs from the contract, whether it is allowed or not.
             engine: The runner that will convert it.
 
         Returns:
@@ -115,7 +122,7 @@ class FileRecords(FileLookup):
             RecordNotFoundError: There is no such record.
             StatusConflictError: The file is done, or a higher attempt works on it.
         """
-        changes = {"rows_total": rows_total, "drift": _few(drift), "engine": engine}
+        changes = {"rows_total": rows_total, "engine": engine} | _drift([asdict(one) for one in drift])
         allowed = _is(FileStatus.REGISTERED, FileStatus.RUNNING, FileStatus.FAILED) & Attr("attempt").lte(attempt)
         return self._change(file_id, changes, allowed, f"describe attempt {attempt}")
 
@@ -140,7 +147,7 @@ class FileRecords(FileLookup):
             job_run_id: The Glue job run.
 
         Returns:
-            The record, ``RUNNING``.
+            The record, ``RUNNING``, with the claim to go on with.
 
         Raises:
             RecordNotFoundError: There is no such record.
@@ -158,32 +165,36 @@ class FileRecords(FileLookup):
             "execution_arn": execution_arn,
             "run_id": run_id,
             "job_run_id": job_run_id,
+            "claim": uuid.uuid4().hex,
             "rows_read": 0,
             "started_at": self._clock(),
         }
         return self._change(file_id, changes, allowed, f"start attempt {attempt}", forget=_OF_AN_ATTEMPT)
 
-    def progress(self, file_id: str, *, attempt: int, rows_read: int) -> None:
+    def progress(self, file_id: str, *, attempt: int, rows_read: int | None = None, claim: str | None = None) -> None:
         """Note how far a conversion is; it also shows that the attempt lives.
 
         Args:
             file_id: The file.
             attempt: The running attempt.
-            rows_read: Rows read so far.
+            rows_read: Rows read so far; None to show only that it lives.
+            claim: What ``start`` gave.
 
         Raises:
             RecordNotFoundError: There is no such record.
-            StatusConflictError: Another attempt took over: stop working.
+            StatusConflictError: Somebody else took over: stop working.
         """
-        self._change(file_id, {"rows_read": rows_read}, _is_running(attempt), f"note progress of attempt {attempt}")
+        allowed = _is_running(attempt, claim)
+        self._change(file_id, {"rows_read": rows_read}, allowed, f"note progress of attempt {attempt}")
 
-    def succeed(self, file_id: str, *, attempt: int, result: Mapping[str, Any]) -> FileRecord:
+    def succeed(self, file_id: str, *, attempt: int, result: Mapping[str, Any], claim: str | None = None) -> FileRecord:
         """Record a whole conversion.
 
         Args:
             file_id: The file.
             attempt: The running attempt.
             result: What the conversion made, by the names of ``RESULT_FIELDS``.
+            claim: What ``start`` gave.
 
         Returns:
             The record, ``SUCCEEDED`` for good.
@@ -192,15 +203,23 @@ class FileRecords(FileLookup):
             MetadataError: The result has a name that no record knows, or lacks the counts.
             RowConservationError: Rows read are not rows written plus rows quarantined.
             RecordNotFoundError: There is no such record.
-            StatusConflictError: Another attempt took over, or the file is done.
+            StatusConflictError: Somebody else took over, or the file is done.
         """
         _require_conserved_rows(file_id, result)
         changes = dict(result) | {"status": FileStatus.SUCCEEDED.value, "finished_at": self._clock()}
-        changes["drift"] = _few(result.get("drift", ()))
-        return self._change(file_id, changes, _is_running(attempt), f"succeed with attempt {attempt}")
+        changes |= _drift(result.get("drift", ()))
+        return self._change(file_id, changes, _is_running(attempt, claim), f"succeed with attempt {attempt}")
 
     def fail(
-        self, file_id: str, *, attempt: int, error_type: str, reason: str, execution_arn: str | None = None
+        self,
+        file_id: str,
+        *,
+        attempt: int,
+        error_type: str,
+        reason: str,
+        execution_arn: str | None = None,
+        drift: Sequence[Difference] | None = None,
+        claim: str | None = None,
     ) -> FileRecord:
         """Record a failed attempt, also one that never started.
 
@@ -210,6 +229,8 @@ class FileRecords(FileLookup):
             error_type: Class name of the error.
             reason: Its message.
             execution_arn: The execution that failed, where known: it cannot fail an attempt that another one runs.
+            drift: What differs from the contract, where that is why it failed.
+            claim: What ``start`` gave, where a conversion failed by itself.
 
         Returns:
             The record, ``FAILED``.
@@ -221,6 +242,8 @@ class FileRecords(FileLookup):
         owned: ConditionBase = Attr("attempt").eq(attempt)
         if execution_arn is not None:
             owned &= Attr("execution_arn").eq(execution_arn)
+        if claim is not None:
+            owned &= Attr("claim").eq(claim)
         allowed = (
             (_is(FileStatus.REGISTERED) & Attr("attempt").lte(attempt))
             | (_is(FileStatus.RUNNING) & (Attr("attempt").lt(attempt) | owned))
@@ -230,28 +253,32 @@ class FileRecords(FileLookup):
             "status": FileStatus.FAILED.value,
             "attempt": attempt,
             "error_type": error_type,
-            "reason": _short(reason),
+            "reason": _short(reason, _REASON_LENGTH),
             "finished_at": self._clock(),
-        }
+        } | ({} if drift is None else _drift([asdict(one) for one in drift]))
         return self._change(file_id, changes, allowed, f"fail attempt {attempt}")
 
-    def skip(self, file_id: str, *, duplicate_of: str) -> FileRecord:
-        """Record that a file need not be converted, since the same bytes of the same key were.
+    def skip(self, file_id: str, *, duplicate_of: str, claim: str | None = None) -> FileRecord:
+        """Record that a file need not be converted: the same bytes of the same key were, or a newer version will be.
 
         Args:
             file_id: The file.
-            duplicate_of: The ``file_id`` that was converted.
+            duplicate_of: The ``file_id`` of that conversion.
+            claim: What ``start`` gave to the conversion that found out before it published anything.
 
         Returns:
             The record, ``SKIPPED`` for good.
 
         Raises:
             RecordNotFoundError: There is no such record.
-            StatusConflictError: Its conversion began.
+            StatusConflictError: Its conversion began, or somebody else took it over.
         """
         now = self._clock()
         changes = {"status": FileStatus.SKIPPED.value, "duplicate_of": duplicate_of, "finished_at": now}
-        return self._change(file_id, changes, _is(FileStatus.REGISTERED), "skip")
+        allowed = _is(FileStatus.REGISTERED)
+        if claim is not None:
+            allowed |= _is(FileStatus.RUNNING) & Attr("claim").eq(claim)
+        return self._change(file_id, changes, allowed, "skip")
 
     def _change(
         self,
@@ -271,8 +298,9 @@ def _is(*statuses: FileStatus) -> ConditionBase:
     return Attr("status").is_in([status.value for status in statuses])
 
 
-def _is_running(attempt: int) -> ConditionBase:
-    return _is(FileStatus.RUNNING) & Attr("attempt").eq(attempt)
+def _is_running(attempt: int, claim: str | None) -> ConditionBase:
+    owned: ConditionBase = _is(FileStatus.RUNNING) & Attr("attempt").eq(attempt)
+    return owned if claim is None else owned & Attr("claim").eq(claim)
 
 
 def _accepted(write: Write, file_id: str, intent: str) -> FileRecord:
@@ -307,11 +335,14 @@ def _require_conserved_rows(file_id: str, result: Mapping[str, Any]) -> None:
         )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _few(sentences: Sequence[str]) -> list[str]:
-    kept = [_short(sentence) for sentence in sentences[:_DRIFT_SENTENCES]]
-    more = len(sentences) - len(kept)
-    return [*kept, f"and {more} more"] if more else kept
+def _drift(differences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a record tells of the differences from the contract."""
+    kept = [
+        {name: _short(value, _NAME_LENGTH) if isinstance(value, str) else value for name, value in present(one).items()}
+        for one in differences[:_MOST_DIFFERENCES]
+    ]
+    return {"drift": kept, "drift_count": len(differences)}

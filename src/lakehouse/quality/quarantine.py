@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import io
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_TEXT = pa.large_string()
 
 
-def quarantine_ndjson(row_numbers: Any, broken: Mapping[str, Any], rows: pl.DataFrame) -> bytes:
-    """Write rejected rows.
+def quarantine_lines(row_numbers: Any, broken: Mapping[str, Any], rows: Any) -> Any:
+    """Put rejected rows together as lines.
 
-    Each line is ``{"row_number": 17, "broken_rules": ["fare_amount_range"], "row": {…}}``: the row's number in the file
-    from 1, the rules in the contract's order, and the row as the file has it (its own names and types), with maps as
-    lists of entries and texts that are not UTF-8 as base64 of their bytes.
+    Each is ``{"row_number":17,"broken_rules":["fare_amount_range"],"row":{…}}``: the row's number in the file from 1,
+    the rules in the contract's order, and the row as the file has it (its own names and types), with maps as lists of
+    entries and texts that are not UTF-8 as base64 of their bytes.
 
     Args:
-        row_numbers: Integers, one a row.
-        broken: Rule to a mask over the rows.
-        rows: The rows, mapped for JSON.
+        row_numbers: NumPy integers, one a row.
+        broken: Rule to a NumPy mask over the rows; every row breaks one at least.
+        rows: Large strings: each row as a JSON object.
 
     Returns:
-        NDJSON, a line a row.
+        Large strings, a line a row.
     """
-    names = np.array(list(broken), dtype=object)
-    masks = np.column_stack([broken[name] for name in names])
-    frame = pl.DataFrame(
-        {
-            "row_number": pl.Series(row_numbers, dtype=pl.Int64),
-            "broken_rules": pl.Series([names[mask].tolist() for mask in masks], dtype=pl.List(pl.String)),
-        }
-    ).with_columns(rows.to_struct("row"))
-    buffer = io.BytesIO()
-    frame.write_ndjson(buffer)
-    return buffer.getvalue()
+    names = list(broken)
+    # Few sets of rules are broken, by however many rows: a set is a bit a rule.
+    bits = np.packbits(np.column_stack([broken[name] for name in names]), axis=1)
+    encoded = pa.Array.from_buffers(pa.binary(bits.shape[1]), len(bits), [None, pa.py_buffer(bits)]).dictionary_encode()
+    sets = [np.unpackbits(np.frombuffer(held, dtype=np.uint8)) for held in encoded.dictionary.to_pylist()]
+    listed = [[name for name, is_broken in zip(names, each, strict=False) if is_broken] for each in sets]
+    texts = [json.dumps(rules, ensure_ascii=False, separators=(",", ":")) for rules in listed]
+    rules = pa.array(texts, _TEXT).take(encoded.indices)
+    pieces = ['{"row_number":', pa.array(row_numbers).cast(_TEXT), ',"broken_rules":', rules, ',"row":', rows, "}\n"]
+    return pc.binary_join_element_wise(
+        *(pa.scalar(piece, _TEXT) if isinstance(piece, str) else piece for piece in pieces), pa.scalar("", _TEXT)
+    )

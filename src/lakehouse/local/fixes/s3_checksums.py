@@ -13,6 +13,7 @@ from typing import Any
 from awscrt import checksums
 from ministack.services import s3
 
+from lakehouse.local.received_body import DEFAULT_ALGORITHM
 from lakehouse.local.registry import fixes
 
 Json = dict[str, Any]
@@ -20,8 +21,6 @@ Headers = dict[str, str]
 Answer = tuple[int, Headers, Any]
 
 _S3 = "ministack.services.s3"
-# What S3 computes where the client asked for nothing.
-DEFAULT_ALGORITHM = "CRC64NVME"
 COMPOSITE = "COMPOSITE"
 FULL_OBJECT = "FULL_OBJECT"
 

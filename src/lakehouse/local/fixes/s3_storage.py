@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from ministack.core.responses import get_account_id
 from ministack.services import s3
 
+from lakehouse.local.object_files import replace
 from lakehouse.local.registry import fixes
 
 if TYPE_CHECKING:
@@ -150,36 +150,21 @@ def version_body(original: Callable[..., Any]) -> Callable[..., Any]:
     symptom="bodies of versioned objects stay in memory, and a full disk is answered with 200",
 )
 def persist_object(_original: Callable[..., Any]) -> Callable[..., Any]:
-    """Body and metadata appear together, by two renames in a row; a failure is the caller's error."""
+    """Body and metadata appear together; a failure is the caller's error."""
 
     def replacement(bucket: str, key: str, obj: Json) -> None:
         path = Path(s3._object_disk_path(bucket, key))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         meta = {**s3._object_meta_from_record(obj), **s3._key_history_meta(bucket, key), "key": key}
-        partial_meta = _write_partial(path, json.dumps(meta).encode())
-        body = obj.get("body")
-        if isinstance(body, Path):
-            body.replace(path)
-        elif body is not None:
-            _write_partial(path, body).replace(path)
-        partial_meta.replace(f"{path}.meta.json")
+        if "upload_id" in obj:
+            meta["upload_id"] = obj["upload_id"]
+        replace(path, obj.get("body"), json.dumps(meta).encode())
         obj["body"] = None
         for version in s3._object_versions.get((bucket, key)) or ():
             _forget_body(bucket, key, version, obj)
         s3._remove_key_files(s3._other_key_disk_path(str(Path(s3.DATA_DIR, get_account_id(), bucket)), key, str(path)))
 
     return replacement
-
-
-def _write_partial(path: Path, content: bytes) -> Path:
-    """Write beside the final path, under a name that the loader skips at start-up."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        partial.write_bytes(content)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    return partial
 
 
 def _forget_body(bucket: str, key: str, version: Json, current: Json) -> None:

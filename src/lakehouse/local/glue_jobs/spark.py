@@ -16,6 +16,9 @@ _VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 _LOCAL = "org.apache.hadoop.fs.RawLocalFileSystem"
 _COMMITTERS = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
 _SCHEMES = ("s3", "s3a")
+# How often a task may fail before the job does: Spark's default on a cluster, where plain local[N] gives up at once.
+# https://spark.apache.org/docs/3.5.6/submitting-applications.html#master-urls
+_TASK_ATTEMPTS = 4
 # Memory of a worker, in GB: https://docs.aws.amazon.com/glue/latest/dg/add-job.html
 _WORKER_MEMORY_GB = {"G.025X": 4, "G.1X": 16, "G.2X": 32, "G.4X": 64, "G.8X": 128, "R.1X": 32, "R.2X": 64}
 # Spark's driver beside Terraform, the endpoint and Python workers: at most this share of the machine.
@@ -80,7 +83,7 @@ def defaults(
         The file's text.
     """
     settings = {
-        "spark.master": f"local[{cores or os.cpu_count() or 1}]",
+        "spark.master": f"local[{cores or os.cpu_count() or 1},{_TASK_ATTEMPTS}]",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",
