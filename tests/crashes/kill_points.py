@@ -3,8 +3,8 @@
     python tests/crashes/kill_points.py --seeds 0-199
 
 A seed chooses what is converted, who is killed, at which request of the conversion, and how it is run again. Nothing
-half-written may ever be listed; after the re-run there is exactly one right output, its quarantine, a true record, no
-upload in progress, no process and no temporary file.
+half-written may ever be listed, and no kill may be taken for a fault of the file; after the re-run there is exactly one
+right output, its quarantine, a true record, no upload in progress, no process and no temporary file.
 """
 
 # ruff: noqa: T201 - a script that prints its table
@@ -113,6 +113,8 @@ def run(laboratory: Laboratory, scenario: Scenario) -> Outcome:
         trial = _Trial(laboratory, scenario, file)
         trial.disturb()
         record = laboratory.records.find(file.file_id)
+        if record is not None and record.status is FileStatus.FAILED:
+            trial.wrong.append(f"a kill was taken for a fault of the file: {record.error_type}: {record.reason}")
         trial.run_again()
         wrong = [*trial.wrong, *_examine(laboratory, file)]
     wrong += observer.wrong

@@ -18,11 +18,12 @@ import logging
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyarrow import compress, decompress
 from pyspark import StorageLevel
 
@@ -40,7 +41,7 @@ from lakehouse.convert.plan import batch_rows, plan_tasks
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import iter_batches
 from lakehouse.convert.task_writer import TaskWriter
-from lakehouse.errors import ConversionError, LakehouseError, PermanentError
+from lakehouse.errors import ConversionError, LakehouseError, PermanentError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -211,18 +212,22 @@ class SparkRunner:
         spark = self._start_spark()
         tasks = plan_tasks(assignment.facts, spark.defaultParallelism, kernel.output)
         with SharedUpload(self._s3, assignment) as output:
-            sent_back = self._described(spark, assignment, output.upload, tasks)
+            with _spark_may_end(spark):
+                sent_back = self._described(spark, assignment, output.upload, tasks)
             try:
-                reports = _reports(spark, sent_back, note_progress)
+                with _spark_may_end(spark):
+                    reports = _reports(spark, sent_back, note_progress)
                 if all(report.parts is not None for report in reports):
                     output.parts = [UploadedPart(**part) for report in reports for part in report.parts or ()]
                     counts = sum((Counts.from_dict(dict(report.counts)) for report in reports), Counts())
                     with self._quarantine(assignment) as quarantine:
-                        _copy_rejected(sent_back, counts, quarantine)
+                        with _spark_may_end(spark):
+                            _copy_rejected(sent_back, counts, quarantine)
                         yield Draft(counts=counts, output=output, quarantine=quarantine)
                     return
             finally:
-                sent_back.items.unpersist()
+                with suppress(Py4JError, OSError):  # where Spark has ended, so has what it kept
+                    sent_back.items.unpersist()
             output.abort()
         # The driver streams the file by itself: no plan can fail then, and no row has to be sent anywhere.
         _log.info(
@@ -320,6 +325,27 @@ def _text(report: _TaskReport) -> str:
 # --- in the driver ------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _spark_may_end(spark: SparkContext) -> Iterator[None]:
+    """Tell the end of Spark's own process, which is no fault of the file, from other errors."""
+    try:
+        yield
+    except (Py4JError, OSError, EOFError, ConversionError) as error:
+        if _has_ended(spark):
+            raise ServiceUnavailableError(
+                "Spark's own process ended during the conversion: somebody killed it, or memory ran out. Try again."
+            ) from error
+        raise
+
+
+def _has_ended(spark: SparkContext) -> bool:
+    try:
+        spark.statusTracker().getActiveJobsIds()
+    except (Py4JError, OSError):
+        return True
+    return False
+
+
 def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[[int], None]) -> list[_TaskReport]:
     """Run all tasks and wait for their reports, noting progress meanwhile."""
     group = f"parquet-to-json-{uuid.uuid4()}"
@@ -336,7 +362,8 @@ def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[
             while not wait([action], timeout=_POLL_SECONDS).done:
                 note_progress(sent_back.rows_done.value)
         except BaseException:
-            spark.cancelJobGroup(group)
+            with suppress(Py4JError, OSError):
+                spark.cancelJobGroup(group)
             raise
     try:
         texts = action.result()
