@@ -41,11 +41,11 @@ VICTIMS = {
 }
 RERUNS = ("same attempt", "next attempt", "next attempt after the failure was recorded")
 _WITH_BODY = ("UploadPart", "PutObject")
-# While the helpers of a conversion are at work.
+# While the helpers of a conversion are at work: most of all while parts are uploaded.
 _MIDWAY = {
-    "reader": ("GetObject", "UploadPart"),
-    "Spark worker": ("GetObject", "UploadPart"),
-    "Spark JVM": ("CompleteMultipartUpload", "GetObject", "ListParts", "PutObject", "UploadPart"),
+    "reader": ("GetObject", "UploadPart", "UploadPart"),
+    "Spark worker": ("GetObject", "UploadPart", "UploadPart"),
+    "Spark JVM": ("CompleteMultipartUpload", "GetObject", "ListParts", "PutObject", "UploadPart", "UploadPart"),
 }
 _END_SECONDS = 20.0
 
@@ -94,9 +94,9 @@ def scenario_of(seed: int, laboratory: Laboratory) -> Scenario:
     victim = random.choices(list(VICTIMS), [share for _, share in VICTIMS.values()])[0]
     kind = random.choice(VICTIMS[victim][0])
     undisturbed = laboratory.undisturbed(kind)
-    name = random.choice([*_MIDWAY.get(victim, sorted(undisturbed.requests)), "time"])
-    # The footer is read, and Spark started, before the helpers are there.
-    where = random.uniform(0.5 if victim in _MIDWAY and name in {"GetObject", "time"} else 0.0, 1.0)
+    name = random.choice(_MIDWAY.get(victim) or [*sorted(undisturbed.requests), "time"])
+    # The footer is read before the helpers are there.
+    where = random.uniform(0.5 if victim in _MIDWAY and name == "GetObject" else 0.0, 1.0)
     moment = random.choice(MOMENTS if name in _WITH_BODY else [each for each in MOMENTS if each != "during"])
     rerun = random.choice(RERUNS)
     if name == "time":

@@ -25,6 +25,7 @@ _LEAST_MEMORY_BYTES = 512 * 2**20
 # A reading process that neither asks for bytes nor sends any for so long is taken to hang.
 SILENCE_SECONDS = 300.0
 _PIPE_BYTES = 2**20
+_OWN_MAPPING_BYTES = 4 * 2**20
 _SAID_BYTES = 64 * 2**10
 
 # No site-packages, user folder or variables of its own (-I -S): the parent's sys.path is what both import from.
@@ -280,6 +281,10 @@ def _memory_bytes() -> int:
 def _environment() -> dict[str, str]:
     """The variables of this process, without credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # malloc gives large buffers back at once and reserves little address space, which is what is limited; jemalloc
-    # and mimalloc are no faster here and keep a page of hundreds of megabytes for the next one.
-    return kept | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "4"}
+    # malloc, told to take large buffers from the system one by one, gives them back at once, and it reserves little
+    # address space, which is what is limited. jemalloc and mimalloc are no faster here and keep hundreds of megabytes.
+    return kept | {
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "MALLOC_ARENA_MAX": "4",
+        "MALLOC_MMAP_THRESHOLD_": str(_OWN_MAPPING_BYTES),
+    }
