@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from kill_points import run, scenario_of
 from laboratory import Laboratory
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="victims are found by Linux's /proc"),
+]
 
 # One seed a victim and kind of request, as far as few can.
 SEEDS = [7, 12, 14, 17, 21, 26, 29, 37, 39, 56, 114, 120]

@@ -41,21 +41,21 @@ class ColumnText:
     codes: Any = None
     is_bare: bool = False
 
-    def kept(self, keep: Any) -> ColumnText:
+    def kept(self, positions: Any) -> ColumnText:
         """Only some rows.
 
         Args:
-            keep: NumPy mask, true for the rows to keep.
+            positions: NumPy integers: the rows to keep, rising.
 
         Returns:
             The column of these rows.
         """
         if self.codes is not None:
-            codes = self.codes[keep]
+            codes = self.codes[positions]
             if len(codes) < len(self.texts):
                 return ColumnText(self.texts.take(pa.array(codes)), None, self.is_bare)
             return ColumnText(self.texts, codes, self.is_bare)
-        return ColumnText(self.texts.filter(pa.array(keep)), None, self.is_bare)
+        return ColumnText(self.texts.take(pa.array(positions)), None, self.is_bare)
 
 
 class JsonLines:

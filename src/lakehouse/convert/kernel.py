@@ -141,7 +141,8 @@ class Kernel:
             is_bad = np.logical_or.reduce(list(broken.values()))
             rejected_rows = int(is_bad.sum())
             rejected = self._quarantined(batch, texts, first_row, is_bad, broken)
-            texts = [text.kept(~is_bad) for text in texts]
+            good = np.flatnonzero(~is_bad)
+            texts = [text.kept(good) for text in texts]
         counts = Counts(
             rows,
             rows - rejected_rows,
@@ -202,7 +203,7 @@ class Kernel:
         shown = [
             self._quarantine_lines.text(index, selected(batch.column(index), positions))
             if index in self._shown_otherwise
-            else text.kept(is_bad)
+            else text.kept(positions)
             for index, text in enumerate(texts)
         ]
         rows = self._quarantine_lines.lines(shown, len(positions), end="}")
