@@ -40,7 +40,7 @@ def refusals(folder: Path) -> dict[str, str]:
             lines = 0
             for batch in iter_batches(LocalSource(path)):
                 converted = kernel.convert(batch.data, batch.first_row)
-                made = bytes(converted.ndjson) + bytes(converted.rejected)
+                made = converted.ndjson + converted.rejected
                 lines += made.count(b"\n")
                 assert all(isinstance(json.loads(line), dict) for line in made.splitlines())
             assert lines == facts.rows

@@ -365,7 +365,7 @@ def convert(content: bytes) -> tuple[str, bytes | None]:
             if batch.first_row != rows:
                 raise BrokenPromiseError(f"a batch begins at row {batch.first_row} instead of {rows}")
             converted = kernel.convert(batch.data, batch.first_row)
-            made = bytes(converted.ndjson) + bytes(converted.rejected)
+            made = converted.ndjson + converted.rejected
             rows += made.count(b"\n")
             if len(lines) < 2**24:  # a footer may promise billions of rows; their number is checked
                 lines += made

@@ -23,7 +23,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 def lines(ndjson: bytes) -> list[dict]:
-    return [json.loads(line) for line in bytes(ndjson).decode("utf-8").split("\n")[:-1]]
+    return [json.loads(line) for line in ndjson.decode("utf-8").split("\n")[:-1]]
 
 
 @st.composite
@@ -85,7 +85,7 @@ def test_many_rows_of_few_values_become_the_lines_that_each_value_has_alone(draw
 
     converted, repeated = Kernel(few.schema).convert(few, 0), Kernel(few.schema).convert(many, 0)
 
-    assert bytes(repeated.ndjson) == bytes(converted.ndjson) * times
+    assert repeated.ndjson == converted.ndjson * times
     assert repeated.counts.nonfinite_values == converted.counts.nonfinite_values * times
 
 

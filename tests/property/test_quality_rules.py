@@ -41,7 +41,7 @@ ROWS = st.lists(
 
 
 def lines(ndjson: bytes) -> list[dict]:
-    return [json.loads(line) for line in bytes(ndjson).decode("utf-8").split("\n")[:-1]]
+    return [json.loads(line) for line in ndjson.decode("utf-8").split("\n")[:-1]]
 
 
 def broken_rules(row: dict) -> list[str]:

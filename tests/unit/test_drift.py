@@ -275,7 +275,7 @@ def test_a_renamed_column_is_written_under_the_contracts_name_and_kept_by_its_ow
 
     converted = Kernel(batch.schema, held).convert(batch, 0)
 
-    assert bytes(converted.ndjson) == b'{"fee":1.5}\n'
+    assert converted.ndjson == b'{"fee":1.5}\n'
     assert json.loads(converted.rejected) == {"row_number": 2, "broken_rules": ["fee_range"], "row": {"ehail": -1.0}}
 
 
@@ -287,7 +287,7 @@ def test_a_text_that_is_no_timestamp_sends_its_row_to_quarantine_as_it_came() ->
 
     converted = Kernel(batch.schema, held).convert(batch, 0)
 
-    assert bytes(converted.ndjson) == b'{"at":"2020-02-29T00:08:23.500000"}\n'
+    assert converted.ndjson == b'{"at":"2020-02-29T00:08:23.500000"}\n'
     rejected = [json.loads(line) for line in converted.rejected.splitlines()]
     assert [(line["row"]["at"], line["broken_rules"]) for line in rejected[:4]] == [
         ("2021-02-29 00:08:23", ["at_type"]),
@@ -405,7 +405,7 @@ def _converted(path: Path, kernel: Kernel | None) -> tuple[list[dict], list[dict
     written, rejected, counts = b"", b"", Counts()
     for batch in iter_batches(source):
         converted = kernel.convert(batch.data, batch.first_row)
-        written += bytes(converted.ndjson)
+        written += converted.ndjson
         rejected += converted.rejected
         counts += converted.counts
     return (

@@ -20,7 +20,7 @@ from lakehouse.errors import InputFileError, QuarantineThresholdError, RowConser
 
 
 def lines(ndjson: bytes) -> list[dict]:
-    return [json.loads(line) for line in bytes(ndjson).decode("utf-8").split("\n")[:-1]]
+    return [json.loads(line) for line in ndjson.decode("utf-8").split("\n")[:-1]]
 
 
 def contract(*columns: Column, **settings) -> Contract:
@@ -38,7 +38,7 @@ def convert_file(path: Path) -> tuple[list[dict], list[dict], Counts]:
     written, rejected, counts = b"", b"", Counts()
     for batch in iter_batches(source):
         converted = kernel.convert(batch.data, batch.first_row)
-        written += bytes(converted.ndjson)
+        written += converted.ndjson
         rejected += converted.rejected
         counts += converted.counts
     return lines(written), lines(rejected), counts
@@ -393,7 +393,7 @@ def test_rows_that_hold_views_can_be_rejected_and_the_others_written():
     nested = pa.array([["a"], [], None], pa.list_(pa.string_view()))
     batch = pa.record_batch({"bad": pa.array([0, 1, 0], pa.int8()), "text": text, "nested": nested})
     converted = Kernel(batch.schema, contract).convert(batch, 0)
-    assert [json.loads(line) for line in bytes(converted.ndjson).splitlines()] == [
+    assert [json.loads(line) for line in converted.ndjson.splitlines()] == [
         {"bad": 0, "text": "longer than twelve bytes", "nested": ["a"]},
         {"bad": 0, "text": "c", "nested": None},
     ]

@@ -356,3 +356,14 @@ def test_a_body_that_breaks_off_is_fetched_again(bucket) -> None:
 
     assert inspect(S3Source(client, "raw", "k.parquet", version)).rows == 50
     assert client.ranges[0] == client.ranges[1]
+
+
+def test_dictionaries_inside_structs_and_lists_are_read_from_several_row_groups(tmp_path: Path) -> None:
+    words = pa.array(["a", None, "b", "a"]).dictionary_encode()
+    table = pa.table({"s": pa.StructArray.from_arrays([words], names=["word"]), "n": [1, 2, 3, 4]})
+    path = tmp_path / "nested.parquet"
+    pq.write_table(table, path, row_group_size=1)
+
+    read = [row for batch in iter_batches(LocalSource(path)) for row in batch.data.to_pylist()]
+
+    assert read == table.to_pylist()

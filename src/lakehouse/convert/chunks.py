@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from lakehouse.contracts.model import OutputOptions
 
 # What a compressed object is called, and what S3 says of it: file readers go by the name, HTTP clients by the header.
@@ -37,23 +39,22 @@ class Chunk:
     rows: int
 
 
-def chunks(ndjson: memoryview, options: OutputOptions) -> tuple[Chunk, ...]:
-    """Cut and compress the lines of a batch.
+def chunks(stretches: Iterable[memoryview], options: OutputOptions) -> Iterator[Chunk]:
+    """Cut and compress lines.
 
     Compressed chunks can be joined as they are: a gzip file may have many members (RFC 1952, 2.2), a zstd file many
     frames (RFC 8878, 3). So several threads and tasks compress one object.
 
     Args:
-        ndjson: Whole lines.
+        stretches: Whole lines; none is empty.
         options: The contract's.
 
-    Returns:
-        The chunks, in order; none where there are no lines.
+    Yields:
+        The chunks, in order.
     """
-    return tuple(
-        Chunk(_compressed(piece, options.compression), len(piece), line_breaks(piece))
-        for piece in _cut(ndjson, options.max_object_bytes)
-    )
+    for stretch in stretches:
+        for piece in _cut(stretch, options.max_object_bytes):
+            yield Chunk(_compressed(piece, options.compression), len(piece), line_breaks(piece))
 
 
 def line_breaks(data: bytes | memoryview) -> int:
@@ -75,8 +76,6 @@ def line_breaks(data: bytes | memoryview) -> int:
 
 def _cut(ndjson: memoryview, max_object_bytes: int | None) -> list[memoryview]:
     """Cut lines into pieces of which several fit an object; a line that is longer is a piece by itself."""
-    if not len(ndjson):
-        return []
     if max_object_bytes is None:
         return [ndjson]
     most = max(1, max_object_bytes // _CHUNKS_AN_OBJECT)

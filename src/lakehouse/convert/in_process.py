@@ -1,7 +1,7 @@
 """The runner of one process: reading, converting and uploading overlap, memory stays bounded.
 
-A Lambda function for small files, and any laptop. The kernel runs in as many threads as there are cores (Polars and
-zlib leave the interpreter's lock), batches come out in file order, and parts are uploaded behind it.
+A Lambda function for small files, and any laptop. One process decodes, the kernel's threads convert, this thread joins
+lines and hands them on in file order, and parts are uploaded behind it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def convert_stream(
     counts = Counts()
     batches = iter_batches(source, batch_rows=batch_rows(facts))
     for converted in _in_order(kernel, batches):
-        for chunk in converted.chunks:
+        for chunk in converted.chunks():
             output.take(chunk)
         quarantine.write(converted.rejected)
         counts += converted.counts
@@ -115,8 +115,9 @@ def convert_stream(
 
 
 def _in_order(kernel: Kernel, batches: Iterator[Batch]) -> Iterator[ConvertedBatch]:
-    """Convert batches in several threads, and give the results in the order of the batches."""
-    threads = max(1, min(os.cpu_count() or 1, _MOST_KERNEL_THREADS))
+    """Convert batches in other threads, one ahead of what is taken, and give the results in the batches' order."""
+    # Half of the cores: the others read and write. The kernel's many short calls gain nothing from more threads.
+    threads = max(1, min((os.cpu_count() or 1) // 2, _MOST_KERNEL_THREADS))
     under_way: deque[Future[ConvertedBatch]] = deque()
     pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="kernel")
     try:

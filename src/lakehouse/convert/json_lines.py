@@ -1,14 +1,14 @@
 """Puts rows together as JSON lines: each column becomes text as a whole, and one pass joins the columns to lines.
 
-The lines of a batch end up in one buffer, ready to be written. Columns of few distinct values are written once a value,
-key included, and neighbours among them are joined before rows are made of them. Two to three times faster than a writer
-that goes row by row and value by value (docs/benchmarks.md).
+Lines are joined a stretch at a time, into a buffer that is ready to be written. Columns of few distinct values are
+written once a value, key included, and neighbours among them are combined before rows are made of them.
+docs/adr/0009 says why, docs/benchmarks.md what it gains.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +22,8 @@ from lakehouse.convert.json_mapping import Findings, JsonMapping
 
 # Neighbours are joined while their values have at most this many combinations, as a share of the rows.
 _COMBINATIONS_SHARE = 1 / 8
+# A stretch of lines is about a megabyte.
+_STRETCH_ROWS = 4096
 _TEXT = pa.large_string()
 # How a value alone is wrapped to be encoded: {"0":…}
 _WRAPPER = '{"0":'
@@ -111,8 +113,8 @@ class JsonLines:
         """
         return _column_text(self._mapping.apply(index, array, Findings()), None)
 
-    def lines(self, columns: Sequence[ColumnText], rows: int, end: str = "}\n") -> Any:
-        """Join columns to lines.
+    def lines(self, columns: Sequence[ColumnText], rows: int, end: str = "}\n") -> Lines:
+        """Put columns side by side.
 
         Args:
             columns: What ``texts`` gave, with the same rows kept of each.
@@ -120,15 +122,73 @@ class JsonLines:
             end: What follows the last value of a row.
 
         Returns:
-            Large strings, a line a row.
+            The lines, not yet joined.
         """
-        pieces = _Pieces(rows, "" if self._omits_nulls else "null")
+        builder = _Builder(rows, omits_nulls=self._omits_nulls)
         lead = "," if self._omits_nulls else "{"
         for key, column in zip(self._keys, columns, strict=True):
-            pieces.add(lead + key, column, omits_nulls=self._omits_nulls)
+            builder.add(lead + key, column)
             lead = ","
-        pieces.add_text(end)
-        return _with_brace(pieces, len(end)) if self._omits_nulls else pieces.joined()
+        builder.add_text(end)
+        return Lines(rows, builder.pieces(), len(end) if self._omits_nulls else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Few:
+    """A piece of which there are few.
+
+    Attributes:
+        texts: Large strings, each once.
+        codes: int32 a row: the position of its text.
+    """
+
+    texts: Any
+    codes: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of JSON, to be joined when they are needed.
+
+    Attributes:
+        rows: How many.
+        pieces: What a line is joined from: constants, arrays with an element a row, and what is looked up.
+        empty_length: Where nulls are omitted, the length of a line of nulls only, which lacks its opening brace.
+    """
+
+    rows: int
+    pieces: tuple[Any, ...]
+    empty_length: int | None = None
+
+    def stretches(self, rows: int = _STRETCH_ROWS) -> Iterator[memoryview]:
+        """Join the lines a few at a time, so that they are written while the processor's cache still holds them.
+
+        Args:
+            rows: The most lines of a stretch.
+
+        Yields:
+            Whole lines. Each stretch has memory of its own.
+        """
+        for start in range(0, self.rows, rows):
+            yield buffer_of(self.joined(start, min(rows, self.rows - start)))
+
+    def joined(self, start: int = 0, length: int | None = None) -> Any:
+        """Join lines.
+
+        Args:
+            start: The first one.
+            length: How many; None for all that follow.
+
+        Returns:
+            Large strings, a line a row.
+        """
+        length = self.rows - start if length is None else length
+        pieces = [_cut(piece, start, length) for piece in self.pieces]
+        if all(isinstance(piece, pa.Scalar) for piece in pieces):
+            return pa.array(["".join(piece.as_py() for piece in pieces)] * length, _TEXT)
+        if self.empty_length is None:
+            return _joined(pieces, "null")
+        return _with_braces(pieces, self.empty_length)
 
 
 def buffer_of(texts: Any) -> memoryview:
@@ -192,24 +252,23 @@ def _encoded(array: Any) -> Any:
 # --- lines --------------------------------------------------------------------------------------------------------
 
 
-class _Pieces:
-    """What a line is joined from: constants, and arrays with an element a row."""
+class _Builder:
+    """Collects what a line is joined from."""
 
-    def __init__(self, rows: int, null: str) -> None:
-        self._rows = rows
-        self._null = null
+    def __init__(self, rows: int, *, omits_nulls: bool) -> None:
+        self._omits_nulls = omits_nulls
         self._most_combinations = int(rows * _COMBINATIONS_SHARE)
         self._pieces: list[Any] = []
         self._constant = ""
-        # Neighbouring columns of few values: their joined texts, and each row's position in these.
-        self._few: tuple[Any, Any] | None = None
+        # Neighbouring columns of few values, combined.
+        self._few: _Few | None = None
 
-    def add(self, key: str, column: ColumnText, *, omits_nulls: bool) -> None:
+    def add(self, key: str, column: ColumnText) -> None:
         """Append a column, each value after its key."""
         if column.codes is not None:
-            self._add_few(self._keyed(key, column, omits_nulls=omits_nulls), column.codes)
-        elif column.texts.null_count and (omits_nulls or column.is_bare):
-            self._add_array(self._keyed(key, column, omits_nulls=omits_nulls))
+            self._add_few(_Few(self._keyed(key, column), column.codes))
+        elif column.texts.null_count and (self._omits_nulls or column.is_bare):
+            self._add_array(self._keyed(key, column))
         else:
             mark = '"' if column.is_bare else ""
             self.add_text(key + mark)
@@ -219,53 +278,42 @@ class _Pieces:
     def add_text(self, text: str) -> None:
         """Append a constant."""
         if self._few is not None:
-            texts, codes = self._few
-            self._few = (_joined([texts, _text(text)], None), codes)
+            self._few = _Few(_joined([self._few.texts, _text(text)], None), self._few.codes)
         else:
             self._constant += text
 
-    def joined(self) -> Any:
-        """The lines."""
+    def pieces(self) -> tuple[Any, ...]:
+        """What was collected."""
         self._end_few()
         self._end_constant()
-        first = self._pieces[0]
-        if len(self._pieces) == 1 and isinstance(first, pa.Scalar):
-            return pa.array([first.as_py()] * self._rows, _TEXT)
-        return _joined(self._pieces, self._null)
+        return tuple(self._pieces)
 
-    def open_rows(self, is_empty: Any) -> None:
-        """Put a comma before the rows that hold nothing, so that every row begins with one."""
-        self._pieces.insert(0, pc.if_else(is_empty, pa.scalar(",", _TEXT), pa.scalar("", _TEXT)))
-
-    def _keyed(self, key: str, column: ColumnText, *, omits_nulls: bool) -> Any:
-        """The texts with their key; without, and empty, where nulls are omitted."""
+    def _keyed(self, key: str, column: ColumnText) -> Any:
+        """The texts with their key; where nulls are omitted, nothing for null."""
         mark = '"' if column.is_bare else ""
         keyed = _joined([_text(key + mark), column.texts, _text(mark)], None)
         if keyed.null_count == 0:
             return keyed
-        return pc.fill_null(keyed, "" if omits_nulls else key + self._null)
+        return pc.fill_null(keyed, "" if self._omits_nulls else key + "null")
 
-    def _add_few(self, texts: Any, codes: Any) -> None:
+    def _add_few(self, few: _Few) -> None:
         if self._constant:
-            texts = _joined([_text(self._constant), texts], None)
+            few = _Few(_joined([_text(self._constant), few.texts], None), few.codes)
             self._constant = ""
-        if self._few is None:
-            self._few = (texts, codes)
-            return
-        left, left_codes = self._few
-        if len(left) * len(texts) <= self._most_combinations:
-            first = np.repeat(np.arange(len(left)), len(texts))
-            second = np.tile(np.arange(len(texts)), len(left))
-            self._few = (_joined([left.take(first), texts.take(second)], None), left_codes * len(texts) + codes)
+        left = self._few
+        if left is not None and len(left.texts) * len(few.texts) <= self._most_combinations:
+            first = np.repeat(np.arange(len(left.texts)), len(few.texts))
+            second = np.tile(np.arange(len(few.texts)), len(left.texts))
+            combined = _joined([left.texts.take(first), few.texts.take(second)], None)
+            self._few = _Few(combined, left.codes * len(few.texts) + few.codes)
         else:
             self._end_few()
-            self._few = (texts, codes)
+            self._few = few
 
     def _end_few(self) -> None:
         if self._few is not None:
-            texts, codes = self._few
+            self._pieces.append(self._few)
             self._few = None
-            self._add_array(texts.take(pa.array(codes)))
 
     def _add_array(self, array: Any) -> None:
         self._end_few()
@@ -278,15 +326,22 @@ class _Pieces:
             self._constant = ""
 
 
-def _with_brace(pieces: _Pieces, end_length: int) -> Any:
-    """Lines whose rows all begin with a comma, turned into the opening brace."""
-    lines = pieces.joined()
-    is_empty = pc.equal(pc.binary_length(lines), end_length)
+def _cut(piece: Any, start: int, length: int) -> Any:
+    """Some rows of a piece."""
+    if isinstance(piece, _Few):
+        return piece.texts.take(pa.array(piece.codes[start : start + length]))
+    return piece if isinstance(piece, pa.Scalar) else piece.slice(start, length)
+
+
+def _with_braces(pieces: Sequence[Any], empty_length: int) -> Any:
+    """Join rows that begin with a comma (or are empty), and turn it into the opening brace."""
+    lines = _joined(pieces, "")
+    is_empty = pc.equal(pc.binary_length(lines), empty_length)
     if pc.any(is_empty).as_py():
-        pieces.open_rows(is_empty)
-        lines = pieces.joined()
+        commas = pc.if_else(is_empty, _text(","), _text(""))
+        lines = _joined([commas, *pieces], "")
     _, offsets, data = lines.buffers()
-    np.frombuffer(data, dtype=np.uint8)[np.frombuffer(offsets, dtype=np.int64)[:-1]] = ord("{")
+    np.frombuffer(data, dtype=np.uint8)[np.frombuffer(offsets, dtype=np.int64)[: len(lines)]] = ord("{")
     return lines
 
 

@@ -19,7 +19,7 @@ from lakehouse.contracts.difference import Difference
 from lakehouse.contracts.drift import compare
 from lakehouse.contracts.model import Contract, OutputOptions, output_options
 from lakehouse.convert.distinct import Distinct, distinct
-from lakehouse.convert.json_lines import ColumnText, JsonLines, buffer_of
+from lakehouse.convert.json_lines import ColumnText, JsonLines, Lines, buffer_of
 from lakehouse.convert.json_mapping import Findings, selected
 from lakehouse.convert.lossless_cast import cast_losslessly
 from lakehouse.errors import ConversionError
@@ -35,14 +35,19 @@ class Converted:
     """What became of a batch.
 
     Attributes:
-        ndjson: The rows that keep all rules, a JSON object a line, in row order.
+        lines: The rows that keep all rules, a JSON object a line, in row order.
         rejected: The rows that break a rule, as quarantine lines (``quality/quarantine.py``), in row order.
         counts: Rows read, written and rejected.
     """
 
-    ndjson: memoryview
+    lines: Lines
     rejected: bytes
     counts: Counts
+
+    @property
+    def ndjson(self) -> bytes:
+        """All lines at once."""
+        return bytes(buffer_of(self.lines.joined()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ class Kernel:
         rows = batch.num_rows
         if rows == 0 or not self._names:
             counts = Counts(rows, rows, 0, dict.fromkeys(self.rules, 0))
-            return Converted(memoryview(b"{}\n" * rows), b"", counts)
+            return Converted(Lines(rows, (pa.scalar("{}\n", pa.large_string()),)), b"", counts)
         conformed = self._conform(batch)
         distincts = [distinct(column) for column in conformed.columns]
         texts, findings = self._lines.texts(conformed.columns, distincts)
@@ -150,7 +155,7 @@ class Kernel:
             {**dict.fromkeys(self.rules, 0), **{name: int(mask.sum()) for name, mask in broken.items()}},
             conformed.nonfinite_values + findings.nonfinite_values,
         )
-        return Converted(buffer_of(self._lines.lines(texts, rows - rejected_rows)), rejected, counts)
+        return Converted(self._lines.lines(texts, rows - rejected_rows), rejected, counts)
 
     def _conform(self, batch: pa.RecordBatch) -> _Conformed:
         """Cast what the contract wants otherwise."""
@@ -206,7 +211,7 @@ class Kernel:
             else text.kept(positions)
             for index, text in enumerate(texts)
         ]
-        rows = self._quarantine_lines.lines(shown, len(positions), end="}")
+        rows = self._quarantine_lines.lines(shown, len(positions), end="}").joined()
         masks = {name: mask[positions] for name, mask in broken.items()}
         return bytes(buffer_of(quarantine_lines(first_row + positions + 1, masks, rows)))
 

@@ -94,7 +94,10 @@ class ParquetReader:
         largest = max(group.compressed_bytes for group in wanted)
         reader = self._open(streams=largest > _SPAN_BYTES)
         batch_size = BatchSize(self._metadata, batch_rows)
-        for span in _spans(wanted, max(1, _SPAN_CHUNKS // max(columns, 1))):
+        most_groups = max(1, _SPAN_CHUNKS // max(columns, 1))
+        if any(_holds_dictionary(column.type) for column in self._schema if pa.types.is_nested(column.type)):
+            most_groups = 1  # pyarrow cannot put dictionaries inside lists and structs together across row groups
+        for span in _spans(wanted, most_groups):
             self._note_place(_named(span))
             try:
                 self._require_int96_fits(span)
@@ -233,6 +236,13 @@ def _spans(groups: Sequence[RowGroupFacts], most_groups: int) -> Iterator[list[R
 def _named(span: Sequence[RowGroupFacts]) -> str:
     first, last = span[0].index, span[-1].index
     return f"row group {first}" if first == last else f"row groups {first} to {last}"
+
+
+def _holds_dictionary(kind: Any) -> bool:
+    """Whether a type is a dictionary, or has one in it."""
+    if pa.types.is_dictionary(kind):
+        return True
+    return any(_holds_dictionary(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _timestamp_leaves(array: Any) -> Iterator[Any]:

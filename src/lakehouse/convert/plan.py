@@ -19,8 +19,8 @@ from lakehouse.convert.multipart import MAX_PARTS
 if TYPE_CHECKING:
     from lakehouse.convert.source import ParquetFacts
 
-_MOST_BATCH_ROWS = 49_152
-_BATCH_BYTES = 24 * 1024**2
+_MOST_BATCH_ROWS = 98_304
+_BATCH_BYTES = 48 * 1024**2
 
 # Three times S3's minimum: two thirds of a task's rows may be rejected before its parts get too small.
 _PART_BYTES = 16 * 1024**2
@@ -83,7 +83,7 @@ def estimated_bytes(facts: ParquetFacts, rows: int, decoded_bytes: int) -> int:
 
 
 def batch_rows(facts: ParquetFacts) -> int:
-    """The most rows of a batch, so that its JSON stays around 24 MiB however many columns there are.
+    """The most rows of a batch, so that its JSON stays around 48 MiB however many columns there are.
 
     The reader lowers it further where the values are long.
 
@@ -91,7 +91,7 @@ def batch_rows(facts: ParquetFacts) -> int:
         facts: The file.
 
     Returns:
-        From 1 to 49,152.
+        From 1 to 98,304.
     """
     return max(1, min(_MOST_BATCH_ROWS, _BATCH_BYTES // least_row_bytes(facts.schema)))
 

@@ -298,8 +298,7 @@ def _convert_row_groups(context: _TaskContext, task: PlannedTask) -> Iterator[_I
     with TaskWriter(client, context.upload, task) as writer:
         for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
             converted = convert_counted(kernel, batch)
-            # One chunk, since the output is not limited in size; none where all rows are rejected.
-            writer.write(b"".join(chunk.data for chunk in converted.chunks), batch.data.num_rows)
+            writer.write(b"".join(chunk.data for chunk in converted.chunks()), batch.data.num_rows)
             counts += converted.counts
             if converted.rejected:
                 compressed = compress(converted.rejected, codec=_CODEC, asbytes=True)
