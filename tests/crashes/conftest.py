@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-# The script and its modules, which run without pytest too.
-sys.path.insert(0, str(Path(__file__).parent))
-
 from laboratory import Laboratory
 
 

@@ -87,6 +87,7 @@ def spark(endpoint):
             .config("spark.driver.memory", "1g")
             .getOrCreate()
         )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
+    # Nothing else of the session may find the endpoint in its environment.
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
