@@ -174,10 +174,9 @@ def _archive(folder: Path, name: str, source: str) -> python_runtime.Archive:
 def test_a_job_of_which_one_wheel_changes_does_not_unpack_the_others_again(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     python = python_runtime.interpreter(cache)
+    large = _archive(tmp_path, "large", "A = 1")
     first, second = (
-        python_runtime.module_folders(
-            cache, [_archive(tmp_path, "large", "A = 1"), _archive(tmp_path, "own", source)], python
-        )[0]
+        python_runtime.module_folders(cache, [large, _archive(tmp_path, "own", source)], python)[0]
         for source in ("B = 1", "B = 2")
     )
 
