@@ -54,6 +54,9 @@ def convert(  # noqa: PLR0913 - an argument an option
     Needs no lakehouse. Rows that break a rule go to a file of their own beside the output. Either all of the output
     appears, or nothing. Example: lakehouse convert trips.parquet -o trips.json --contract yellow_tripdata
     """
+    from lakehouse.convert.isolated_reading import start_early
+
+    start_early()  # it starts while the rest is imported
     from lakehouse.convert.standalone import convert_alone
 
     held = None if contract is None else _contract(contract)

@@ -1,7 +1,7 @@
 """A column as its distinct values: what is asked or written once a value need not be done once a row.
 
 Most columns of most files repeat few values: codes, flags, prices, zones. Formatting a thousand distinct values and
-looking 32,768 rows up in them is several times faster than formatting every row; so is holding rules against them.
+looking all rows up in them is several times faster than formatting every row; so is holding rules against them.
 """
 
 from __future__ import annotations
