@@ -18,6 +18,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from file_table import create_file_table
 from request_proxy import RequestProxy
 
 from lakehouse.contracts.catalog import ContractCatalog
@@ -115,24 +116,7 @@ class Laboratory:
         dynamodb = session.client("dynamodb", **options)
         for bucket in (RAW, PROCESSED):
             self.s3.create_bucket(Bucket=bucket)
-        names = ("file_id", "status", "dataset", "key", "created_at")
-        dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": f"{name}-created_at-index",
-                    "KeySchema": [
-                        {"AttributeName": name, "KeyType": "HASH"},
-                        {"AttributeName": "created_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for name in ("status", "dataset", "key")
-            ],
-        )
+        create_file_table(dynamodb, TABLE)
         self.records = FileRecords(dynamodb, TABLE)
         return self
 

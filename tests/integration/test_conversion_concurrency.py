@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from file_table import create_file_table
 
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.convert.in_process import InProcessRunner
@@ -58,24 +59,7 @@ class Lakehouse:
         for bucket in (RAW, PROCESSED):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        names = ("file_id", "status", "dataset", "key", "created_at")
-        dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": f"{name}-created_at-index",
-                    "KeySchema": [
-                        {"AttributeName": name, "KeyType": "HASH"},
-                        {"AttributeName": "created_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for name in ("status", "dataset", "key")
-            ],
-        )
+        create_file_table(dynamodb, TABLE)
         self.records = FileRecords(dynamodb, TABLE)
         self.converter = Converter(s3, self.records, ContractCatalog.packaged(), PROCESSED)
         self.contents = {}

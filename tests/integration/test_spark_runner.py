@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from file_table import create_file_table
 
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.contracts.model import Column, Contract
@@ -48,24 +49,7 @@ class Lakehouse:
         self.s3, self.client_options = s3, client_options
         for bucket in (RAW, PROCESSED):
             s3.create_bucket(Bucket=bucket)
-        names = ("file_id", "status", "dataset", "key", "created_at")
-        dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": f"{name}-created_at-index",
-                    "KeySchema": [
-                        {"AttributeName": name, "KeyType": "HASH"},
-                        {"AttributeName": "created_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for name in ("status", "dataset", "key")
-            ],
-        )
+        create_file_table(dynamodb, TABLE)
         self.records = FileRecords(dynamodb, TABLE)
         contracts = ContractCatalog([CONTRACT, *ContractCatalog.packaged()])
         self.converter = Converter(s3, self.records, contracts, PROCESSED)

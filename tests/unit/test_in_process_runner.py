@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
+from file_table import create_file_table
 from moto import mock_aws
 
 from lakehouse.contracts.catalog import ContractCatalog
@@ -53,27 +54,6 @@ def parquet(table, **options):
     return buffer.getvalue()
 
 
-def create_files_table(client):
-    names = ("file_id", "status", "dataset", "key", "created_at")
-    client.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-        KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": f"{name}-created_at-index",
-                "KeySchema": [
-                    {"AttributeName": name, "KeyType": "HASH"},
-                    {"AttributeName": "created_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for name in ("status", "dataset", "key")
-        ],
-    )
-
-
 class Lakehouse:
     """The buckets, the table and the converter that a test works with."""
 
@@ -83,7 +63,7 @@ class Lakehouse:
             self.s3.create_bucket(Bucket=bucket)
             self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-        create_files_table(dynamodb)
+        create_file_table(dynamodb, TABLE)
         self.records = FileRecords(dynamodb, TABLE)
         self.converter = Converter(self.s3, self.records, ContractCatalog([CONTRACT]), PROCESSED)
 
