@@ -146,7 +146,7 @@ def _contract() -> Any:
 
 def _nowhere() -> Any:
     from lakehouse.convert.multipart import WrittenObject
-    from lakehouse.convert.object_writer import OutputWriter
+    from lakehouse.convert.output_writer import OutputWriter
 
     class Nowhere(OutputWriter):
         size_bytes = 0
@@ -199,7 +199,7 @@ def _uploaded(s3: Any, source: Path) -> Any:
 
 
 def _published(s3: Any, runner: Any, source: Path) -> Run:
-    from lakehouse.convert.job import Assignment
+    from lakehouse.convert.runner import Assignment
     from lakehouse.convert.source import inspect
 
     parquet = _uploaded(s3, source)

@@ -52,8 +52,8 @@ def driver(master: str, source: Path) -> dict[str, Any]:
     from pyspark import SparkConf, SparkContext
 
     from lakehouse.contracts.catalog import ContractCatalog
-    from lakehouse.convert.job import Assignment
     from lakehouse.convert.plan import plan_tasks
+    from lakehouse.convert.runner import Assignment
     from lakehouse.convert.s3_source import S3Source
     from lakehouse.convert.source import inspect
     from lakehouse.convert.spark import SparkRunner

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.convert.object_writer import LocalFileWriter
+from lakehouse.convert.local_file_writer import LocalFileWriter
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from lakehouse.convert.object_writer import LocalFileWriter
+from lakehouse.convert.local_file_writer import LocalFileWriter
 with LocalFileWriter(Path(sys.argv[1])) as writer:
     writer.write(b"half a ")
     writer.seal()

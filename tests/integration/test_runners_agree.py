@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lakehouse.contracts.model import Contract, OutputOptions
 from lakehouse.convert.in_process import InProcessRunner
-from lakehouse.convert.job import Assignment
+from lakehouse.convert.runner import Assignment
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import inspect
 from lakehouse.convert.spark import SparkRunner

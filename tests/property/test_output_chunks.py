@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lakehouse.contracts.model import OutputOptions
 from lakehouse.convert.chunks import chunks
 from lakehouse.convert.multipart import WrittenObject
-from lakehouse.convert.object_writer import OutputWriter
+from lakehouse.convert.output_writer import OutputWriter
 from lakehouse.convert.split_output import SplitOutput
 
 LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=60)

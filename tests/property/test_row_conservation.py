@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lakehouse.contracts.model import Column, Contract, RowRule
 from lakehouse.convert.in_process import convert_stream
 from lakehouse.convert.kernel import Kernel
-from lakehouse.convert.object_writer import LocalFileWriter
+from lakehouse.convert.local_file_writer import LocalFileWriter
 from lakehouse.convert.source import LocalSource, inspect
 from lakehouse.sample import generate
 

@@ -17,12 +17,13 @@ from moto import mock_aws
 
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.contracts.model import Column, Contract
-from lakehouse.convert import job as job_module
+from lakehouse.convert import claim as claim_module
 from lakehouse.convert.in_process import InProcessRunner
-from lakehouse.convert.job import ConversionJob, Converter, Draft
+from lakehouse.convert.job import ConversionJob, Converter
 from lakehouse.convert.kernel import Counts
 from lakehouse.convert.multipart import MultipartUpload, uploads_in_progress
 from lakehouse.convert.object_writer import ObjectWriter
+from lakehouse.convert.runner import Draft
 from lakehouse.errors import (
     FileVanishedError,
     NotParquetError,
@@ -346,7 +347,7 @@ def test_uploads_of_another_version_of_the_file_that_is_being_converted_are_left
 
 
 def test_progress_is_recorded_while_the_work_goes_on(lakehouse, monkeypatch):
-    monkeypatch.setattr(job_module, "_PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(claim_module, "_PROGRESS_SECONDS", 0)
     job = lakehouse.land(parquet(READINGS))
     seen = []
 

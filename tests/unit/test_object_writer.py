@@ -9,9 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lakehouse.convert import multipart, object_writer
+from lakehouse.convert import multipart, object_writer, part_upload
+from lakehouse.convert.local_file_writer import LocalFileWriter
 from lakehouse.convert.multipart import MIN_PART_BYTES, MultipartUpload, uploads_in_progress
-from lakehouse.convert.object_writer import LocalFileWriter, ObjectWriter, PartBuffer
+from lakehouse.convert.object_writer import ObjectWriter
+from lakehouse.convert.part_upload import PartBuffer
 from lakehouse.errors import ConversionError
 
 BUCKET = "out"
@@ -170,7 +172,7 @@ def test_memory_stays_bounded_because_writing_waits_for_the_uploads(s3, content,
 
 
 def test_a_part_too_large_for_memory_waits_on_disk(s3, content, monkeypatch):
-    monkeypatch.setattr(object_writer, "_MAX_BYTES_IN_MEMORY", 1_000)
+    monkeypatch.setattr(part_upload, "_MAX_BYTES_IN_MEMORY", 1_000)
     with ObjectWriter(s3, BUCKET, KEY) as writer:
         for start in range(0, len(content), 999_999):
             writer.write(content[start : start + 999_999])

@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakehouse.convert.conservation import ConvertedBatch, convert_counted
-from lakehouse.convert.job import Draft
 from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.object_writer import ObjectWriter
 from lakehouse.convert.plan import batch_rows
+from lakehouse.convert.runner import Draft
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import iter_batches
 from lakehouse.convert.split_output import open_output
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from lakehouse.convert.job import Assignment
-    from lakehouse.convert.object_writer import ChunkOutput, OutputWriter
+    from lakehouse.convert.output_writer import ChunkOutput, OutputWriter
+    from lakehouse.convert.runner import Assignment
     from lakehouse.convert.source import Batch, ParquetFacts, ParquetSource
 
 # More threads than this hold more batches in memory than they save time.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,16 +25,15 @@ from lakehouse.aws_errors import error_code, translate
 from lakehouse.contracts.drift import compare
 from lakehouse.contracts.model import output_options
 from lakehouse.convert import layout
+from lakehouse.convert.claim import Claim
 from lakehouse.convert.multipart import uploads_in_progress
 from lakehouse.convert.needless import made_needless_by
 from lakehouse.convert.result import ConversionResult
+from lakehouse.convert.runner import Assignment
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import inspect
 from lakehouse.errors import (
     FileVanishedError,
-    LakehouseError,
-    QuarantineThresholdError,
-    SchemaDriftError,
     ServiceUnavailableError,
     StatusConflictError,
     TransientError,
@@ -42,8 +41,6 @@ from lakehouse.errors import (
 from lakehouse.metadata.file_record import FileStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
@@ -51,16 +48,12 @@ if TYPE_CHECKING:
     from lakehouse.contracts.catalog import ContractCatalog
     from lakehouse.contracts.difference import Difference
     from lakehouse.contracts.model import Contract
-    from lakehouse.convert.kernel import Counts
-    from lakehouse.convert.multipart import WrittenObject
-    from lakehouse.convert.object_writer import Publication
+    from lakehouse.convert.runner import Runner
     from lakehouse.convert.source import ParquetFacts
     from lakehouse.metadata.file_record import FileRecord
     from lakehouse.metadata.files import FileRecords
 
 _log = logging.getLogger(__name__)
-
-_PROGRESS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,100 +84,6 @@ class ConversionJob:
     def uri(self) -> str:
         """The raw object's address, without its version."""
         return f"s3://{self.bucket}/{self.key}"
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What a runner needs to know of a job.
-
-    Attributes:
-        bucket: The raw object's bucket.
-        key: The raw object's key.
-        version_id: Its version, None where the bucket has no versioning.
-        facts: What its footer states.
-        contract: Its dataset's contract, None for an unknown dataset.
-        output_bucket: The processed bucket.
-        output_key: Key of the JSON object.
-        quarantine_key: Key of the rejected rows.
-        object_metadata: User metadata of both objects.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None
-    facts: ParquetFacts
-    contract: Contract | None
-    output_bucket: str
-    output_key: str
-    quarantine_key: str
-    object_metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A conversion whose objects are uploaded and not yet visible.
-
-    Attributes:
-        counts: What became of the rows.
-        output: The JSON object to be.
-        quarantine: The quarantine object to be; aborted when no row was rejected.
-    """
-
-    counts: Counts
-    output: Publication
-    quarantine: Publication
-
-    def require_threshold(self, name: str, contract: Contract | None) -> None:
-        """Fail a file of which too many rows were rejected, after publishing the rejected rows: they tell why.
-
-        Args:
-            name: The file, for the message.
-            contract: Its dataset's contract.
-
-        Raises:
-            QuarantineThresholdError: More rows broke rules than the contract tolerates.
-        """
-        try:
-            self.counts.require_threshold(name, contract)
-        except QuarantineThresholdError as error:
-            quarantine = self.quarantine.complete()
-            raise QuarantineThresholdError(f"{error} The rejected rows are in {quarantine.uri}.") from error
-
-    def publish(self) -> tuple[WrittenObject, WrittenObject | None]:
-        """Make the objects visible, the quarantine first: whoever sees the output can see what it leaves out.
-
-        Returns:
-            The output, and the quarantine where any row was rejected.
-        """
-        quarantine = self.quarantine.complete() if self.counts.rows_rejected else None
-        self.quarantine.abort()  # does nothing when it is complete
-        return self.output.complete(), quarantine
-
-    def discard(self) -> None:
-        """Make nothing visible, and leave nothing behind."""
-        self.output.abort()
-        self.quarantine.abort()
-
-
-class Runner(Protocol):
-    """Converts a file with the kernel, in one process or in many."""
-
-    @property
-    def engine(self) -> str:
-        """``in_process`` or ``spark``, as the record shows it."""
-        ...
-
-    def draft(self, assignment: Assignment, note_progress: Callable[[int], None]) -> AbstractContextManager[Draft]:
-        """Convert and upload everything.
-
-        Args:
-            assignment: What to convert.
-            note_progress: To be called now and then with the rows read so far; what it raises must end the work.
-
-        Returns:
-            A context manager that gives the draft; on leaving it, whatever was not completed is aborted.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,43 +137,42 @@ class Converter:
                 raise
             _log.info("%s is %s already", job.uri, earlier.status)
             return _result_of(earlier) if earlier.status is FileStatus.SUCCEEDED else None
+        claim = Claim(self.records, job, record)
         try:
-            result = self._convert_started(job, record, runner, started)
+            result = self._convert_started(job, record, claim, runner, started)
             if result is None:
                 return None
-            self.records.succeed(job.file_id, attempt=job.attempt, result=asdict(result), claim=record.claim)
+            claim.succeed(asdict(result))
         except (TransientError, StatusConflictError, KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:  # a panic inside Polars is no Exception
-            _record_failure(job, self.records, record, error)
+            claim.fail(error)
             raise
         _log.info("%s converted to %s", job.uri, result.output_uri)
         return result
 
     def _convert_started(
-        self, job: ConversionJob, record: FileRecord, runner: Runner, started: float
+        self, job: ConversionJob, record: FileRecord, claim: Claim, runner: Runner, started: float
     ) -> ConversionResult | None:
-        progress = _Progress(self.records, job, record)
         try:
             contract = self.contracts.find(record.dataset)
             facts = inspect(S3Source(self.s3, job.bucket, job.key, job.version_id))
             drift = _allowed_drift(contract, facts)
             assignment = _assignment(job, self.s3, facts, contract, self.processed_bucket)
             _abort_stale_uploads(self.s3, self.records, job, assignment)
-            with runner.draft(assignment, progress) as draft:
+            with runner.draft(assignment, claim.note_progress) as draft:
                 draft.counts.require_conserved(job.uri, facts.rows)
-                progress.require_ownership(draft.counts.rows_read)
+                claim.require(draft.counts.rows_read)
                 needed_instead = made_needless_by(self.s3, self.records, record)
                 if needed_instead is not None:
                     draft.discard()
-                    self.records.skip(job.file_id, duplicate_of=needed_instead, claim=record.claim)
-                    _log.info("%s is not published: file %s is there instead", job.uri, needed_instead)
+                    claim.skip(needed_instead=needed_instead)
                     return None
                 draft.require_threshold(job.uri, contract)
                 output, quarantine = draft.publish()
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "NoSuchUpload":
-                progress.require_ownership()
+                claim.require()
                 raise ServiceUnavailableError(
                     f"Converting {job.uri} failed: somebody else aborted its upload, as the run of another version of "
                     "it may do. Try again."
@@ -367,51 +265,6 @@ def _abort_stale_uploads(s3: S3Client, records: FileRecords, job: ConversionJob,
     for upload in stale:
         _log.info("Aborting %s, left by a run that died", upload)
         upload.abort(s3)
-
-
-class _Progress:
-    """Writes the rows read so far to the record, not more often than every two seconds."""
-
-    def __init__(self, records: FileRecords, job: ConversionJob, record: FileRecord) -> None:
-        self._records = records
-        self._job = job
-        self._claim = record.claim
-        self._written_at = time.monotonic()
-
-    def __call__(self, rows_read: int) -> None:
-        now = time.monotonic()
-        if now - self._written_at < _PROGRESS_SECONDS:
-            return
-        self._written_at = now
-        try:
-            self.require_ownership(rows_read)
-        except TransientError as error:
-            # The next write may pass; the conversion itself is fine.
-            _log.warning("Progress of %s was not recorded: %s", self._job.uri, error)
-
-    def require_ownership(self, rows_read: int | None = None) -> None:
-        """Write the progress, which fails when somebody else took over."""
-        self._records.progress(self._job.file_id, attempt=self._job.attempt, rows_read=rows_read, claim=self._claim)
-
-
-def _record_failure(job: ConversionJob, records: FileRecords, record: FileRecord, error: BaseException) -> None:
-    """Record why; the error itself goes on to the caller, unless it is not the file's but that of a taken-over run."""
-    try:
-        records.fail(
-            job.file_id,
-            attempt=job.attempt,
-            error_type=type(error).__name__,
-            reason=str(error) or type(error).__name__,
-            execution_arn=job.execution_arn,
-            drift=error.differences if isinstance(error, SchemaDriftError) else None,
-            claim=record.claim,
-        )
-    except StatusConflictError as conflict:
-        # Whoever took over aborted this run's upload: that is no failure of the file.
-        raise conflict from error
-    except LakehouseError as second:
-        error.add_note(f"The failure could not be recorded: {second}")
-        _log.warning("The failure of %s could not be recorded: %s", job.uri, second)
 
 
 def _result_of(record: FileRecord) -> ConversionResult:

@@ -19,29 +19,25 @@ import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-from pyarrow import compress, decompress
+from pyarrow import decompress
 from pyspark import StorageLevel
 
 from lakehouse import errors
-from lakehouse.aws_errors import client_config
 from lakehouse.contracts.model import output_options
 from lakehouse.convert.chunks import CONTENT_ENCODINGS
-from lakehouse.convert.conservation import convert_counted
 from lakehouse.convert.in_process import InProcessRunner
-from lakehouse.convert.job import Draft
 from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.multipart import MultipartUpload, UploadedPart
-from lakehouse.convert.object_writer import ObjectWriter, Publication
-from lakehouse.convert.plan import batch_rows, plan_tasks
-from lakehouse.convert.s3_source import S3Source
-from lakehouse.convert.source import iter_batches
-from lakehouse.convert.task_writer import TaskWriter
-from lakehouse.errors import ConversionError, LakehouseError, PermanentError, ServiceUnavailableError
+from lakehouse.convert.object_writer import ObjectWriter
+from lakehouse.convert.output_writer import Publication
+from lakehouse.convert.plan import plan_tasks
+from lakehouse.convert.runner import Draft
+from lakehouse.convert.spark_task import CODEC, TaskContext, TaskReport, run_task
+from lakehouse.errors import ConversionError, LakehouseError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,62 +46,17 @@ if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
     from pyspark.accumulators import Accumulator
 
-    from lakehouse.convert.job import Assignment
     from lakehouse.convert.multipart import WrittenObject
     from lakehouse.convert.plan import PlannedTask
-
-    # What a task sends to the driver: rejected rows in row order, compressed, with their length before; then its
-    # report as JSON.
-    _Item = tuple[bytes, int] | str
+    from lakehouse.convert.runner import Assignment
+    from lakehouse.convert.spark_task import Item
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 
-_CODEC = "zstd"
 # The driver takes in one task's rejected rows at a time: this bounds them, whatever share of the rows is rejected.
 _MOST_REJECTED_BYTES = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class _TaskReport:
-    """What a task did.
-
-    Attributes:
-        task: Its index.
-        counts: ``Counts.as_dict()``.
-        parts: Its parts, None where its bytes do not fill the parts that it was given, or its rejected rows are too
-            many to send back: then the plan is given up.
-        error_type: Class of the permanent error that it met; Spark need not try that again.
-        reason: The error's message.
-    """
-
-    task: int
-    counts: Mapping[str, Any] = field(default_factory=dict)
-    parts: Sequence[Mapping[str, int]] | None = None
-    error_type: str | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _TaskContext:
-    """All that a task needs, sent to every worker.
-
-    Attributes:
-        assignment: What is converted.
-        upload: Where the parts go.
-        tasks: The plan.
-        client_options: Arguments for the worker's own S3 client.
-        most_rejected_bytes: Compressed rejected rows that one task may send back.
-        rows_done: Counts the rows of finished tasks.
-    """
-
-    assignment: Assignment
-    upload: MultipartUpload
-    tasks: Sequence[PlannedTask]
-    client_options: Mapping[str, Any]
-    most_rejected_bytes: int
-    rows_done: Accumulator[int]
 
 
 class SharedUpload(Publication):
@@ -254,11 +205,11 @@ class SparkRunner:
     ) -> _SentBack:
         """Describe the tasks to Spark, one a partition. They run when their answers are first asked for."""
         rows_done: Accumulator[int] = spark.accumulator(0)
-        context = _TaskContext(assignment, upload, tasks, self._client_options, self._most_rejected_bytes, rows_done)
+        context = TaskContext(assignment, upload, tasks, self._client_options, self._most_rejected_bytes, rows_done)
 
-        def run(indexes: Iterable[int]) -> Iterator[_Item]:
+        def run(indexes: Iterable[int]) -> Iterator[Item]:
             for index in indexes:
-                yield from _run_task(context, context.tasks[index])
+                yield from run_task(context, context.tasks[index])
 
         # Kept, because the answers are read twice: reports first, rejected rows after all reports were judged.
         items = spark.parallelize(range(len(tasks)), len(tasks)).mapPartitions(run)
@@ -274,54 +225,8 @@ class _SentBack:
         rows_done: Rows of finished tasks.
     """
 
-    items: RDD[_Item]
+    items: RDD[Item]
     rows_done: Accumulator[int]
-
-
-# --- in the tasks -------------------------------------------------------------------------------------------------
-
-
-def _run_task(context: _TaskContext, task: PlannedTask) -> Iterator[_Item]:
-    try:
-        yield from _convert_row_groups(context, task)
-    except PermanentError as error:
-        yield _text(_TaskReport(task=task.index, error_type=type(error).__name__, reason=str(error)))
-
-
-def _convert_row_groups(context: _TaskContext, task: PlannedTask) -> Iterator[_Item]:
-    assignment = context.assignment
-    client = boto3.client("s3", config=client_config(), **context.client_options)
-    kernel = Kernel(assignment.facts.schema, assignment.contract)
-    source = S3Source(client, assignment.bucket, assignment.key, assignment.version_id)
-    counts = Counts()
-    rejected_bytes = 0
-    with TaskWriter(client, context.upload, task) as writer:
-        for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
-            converted = convert_counted(kernel, batch)
-            writer.write(b"".join(chunk.data for chunk in converted.chunks()), batch.data.num_rows)
-            counts += converted.counts
-            if converted.rejected:
-                compressed = compress(converted.rejected, codec=_CODEC, asbytes=True)
-                rejected_bytes += len(compressed)
-                if rejected_bytes > context.most_rejected_bytes:
-                    yield _text(_TaskReport(task=task.index))
-                    return
-                yield compressed, len(converted.rejected)
-        parts = writer.finish()
-    context.rows_done.add(task.rows)
-    report = _TaskReport(
-        task=task.index,
-        counts=counts.as_dict(),
-        parts=None if parts is None else [asdict(part) for part in parts],
-    )
-    yield _text(report)
-
-
-def _text(report: _TaskReport) -> str:
-    return json.dumps(asdict(report))
-
-
-# --- in the driver ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -345,13 +250,13 @@ def _has_ended(spark: SparkContext) -> bool:
     return False
 
 
-def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[[int], None]) -> list[_TaskReport]:
+def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[[int], None]) -> list[TaskReport]:
     """Run all tasks and wait for their reports, noting progress meanwhile."""
     group = f"parquet-to-json-{uuid.uuid4()}"
     # Lambdas travel by value: the Python process that sorts out the reports need not import the kernel.
     reports = sent_back.items.filter(lambda item: isinstance(item, str))
 
-    def collect() -> list[_Item]:
+    def collect() -> list[Item]:
         spark.setJobGroup(group, "parquet to JSON", interruptOnCancel=True)
         return reports.collect()
 
@@ -368,7 +273,7 @@ def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[
         texts = action.result()
     except Exception as error:
         raise _spark_failure(error) from error
-    found = sorted((_TaskReport(**json.loads(str(text))) for text in texts), key=lambda report: report.task)
+    found = sorted((TaskReport(**json.loads(str(text))) for text in texts), key=lambda report: report.task)
     for report in found:
         if report.error_type is not None:
             raise _error_by_name(report.error_type, report.reason)
@@ -382,7 +287,7 @@ def _copy_rejected(sent_back: _SentBack, counts: Counts, quarantine: ObjectWrite
     for item in sent_back.items.filter(lambda item: not isinstance(item, str)).toLocalIterator():
         if not isinstance(item, str):
             compressed, size = item
-            quarantine.write(decompress(compressed, size, codec=_CODEC, asbytes=True))
+            quarantine.write(decompress(compressed, size, codec=CODEC, asbytes=True))
 
 
 def _error_by_name(name: str, reason: str) -> LakehouseError:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from lakehouse.convert.chunks import CONTENT_ENCODINGS
 from lakehouse.convert.layout import manifest_name, part_name
 from lakehouse.convert.multipart import WrittenObject
-from lakehouse.convert.object_writer import ChunkOutput
+from lakehouse.convert.output_writer import ChunkOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lakehouse.contracts.model import OutputOptions
     from lakehouse.convert.chunks import Chunk
-    from lakehouse.convert.object_writer import OutputWriter
+    from lakehouse.convert.output_writer import OutputWriter
 
 
 def open_output(

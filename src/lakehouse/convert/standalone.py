@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lakehouse.convert.in_process import convert_stream
-from lakehouse.convert.job import Draft
 from lakehouse.convert.kernel import Kernel
-from lakehouse.convert.object_writer import LocalFileWriter, ObjectWriter
+from lakehouse.convert.local_file_writer import LocalFileWriter
+from lakehouse.convert.object_writer import ObjectWriter
+from lakehouse.convert.runner import Draft
 from lakehouse.convert.source import inspect
 from lakehouse.convert.split_output import open_output
 from lakehouse.errors import CommandError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from lakehouse.contracts.difference import Difference
     from lakehouse.contracts.model import Contract, OutputOptions
     from lakehouse.convert.multipart import WrittenObject
-    from lakehouse.convert.object_writer import OutputWriter
+    from lakehouse.convert.output_writer import OutputWriter
     from lakehouse.convert.source import ParquetFacts, ParquetSource
     from lakehouse.quality.results import Counts
 

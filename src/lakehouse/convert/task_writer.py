@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from lakehouse.convert.multipart import MAX_PART_BYTES, MIN_PART_BYTES, part_bytes
-from lakehouse.convert.object_writer import PartBuffer, PartUploader
+from lakehouse.convert.part_upload import PartBuffer, PartUploader
 
 if TYPE_CHECKING:
     from types import TracebackType
