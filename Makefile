@@ -32,7 +32,7 @@ test: check ## Run every check and every test: minutes
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need no minutes, several at a time
-	@pytest -q -n 4 --dist loadfile -m "not e2e" $(TESTS)
+	@PROPERTY_SHARE=0.2 pytest -q -n 4 --dist loadfile -m "not e2e" $(TESTS)
 
 .PHONY: check
 check: $(READY) ## Lint, types, formats, module tables

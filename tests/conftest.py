@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import pytest
 from botocore.config import Config
 
@@ -28,6 +29,17 @@ def _no_aws_account() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_reader_of_aws_models() -> Iterator[None]:
+    """The descriptions of AWS's services are read once; moto forgets the session, and they would be read a test."""
+    loader = botocore.loaders.create_loader()
+    loader.search_paths.append(str(Path(boto3.__file__).parent / "data"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("botocore.session.create_loader", lambda *_: loader)
+        patched.setattr(boto3.Session, "_setup_loader", lambda self: setattr(self, "_loader", loader))
+        yield
 
 
 @pytest.fixture(scope="session")

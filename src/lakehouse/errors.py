@@ -124,6 +124,13 @@ class RowConservationError(ConversionError):
     """Rows read and rows accounted for differ: nothing is published."""
 
 
+class PublishedMeanwhileError(TransientError):
+    """Somebody published under the same key after it was looked at: look again, and decide anew."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri} changed after it was looked at, so it was not replaced. Look again, and decide anew.")
+
+
 # --- metadata -----------------------------------------------------------------------------------------------------
 
 

@@ -182,9 +182,10 @@ def _spark() -> Any:
 
 def _endpoint_client() -> Any:
     import boto3
-    from botocore.config import Config
 
-    return boto3.client("s3", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
+    from lakehouse.aws_errors import client_config
+
+    return boto3.client("s3", config=client_config())
 
 
 def _size(key: str) -> int:

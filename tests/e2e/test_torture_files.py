@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,26 @@ from lakehouse.errors import LakehouseError
 
 TORTURE_FILES = Path(__file__).with_name("torture_files.py")
 MOST_MB = 600
+
+# Of each file, one part in so many, so that the tests take seconds; TORTURE=full takes the whole file.
+SHARES = {
+    "rows_of_10_mb": 3,
+    "columns_10_000": 2,
+    "row_groups_100_000": 10,
+    "row_group_of_2_gb": 10,
+    "text_of_1_mb_repeated": 40,
+    "text_of_1_mb_in_a_category": 40,
+    "long_text_among_codes": 1,
+    "lists_of_flags": 3,
+    "structs_of_1_000_fields": 1,
+}
+IS_FULL = os.environ.get("TORTURE") == "full"
+# 160 MB of libraries, and for every batch under way (one that arrives, one that is written, one for each of the
+# kernel's threads) its values, their texts and its lines, of 32 to 64 MB each.
+MOST_PROCESS_MB = 500 + 100 * min(max((os.cpu_count() or 1) // 2, 1), 4)
+# 60 MB of libraries, a batch before and after it is cut, and what parquet wants whole: a page (200 MB for rows of
+# 10 MB) or a reader for each of ten thousand columns.
+MOST_READER_MB = 600
 
 # Everything else of shared/data/parquet converts.
 REFUSED = {
@@ -57,9 +79,9 @@ def test_every_bad_file_is_refused_with_its_name(shared_data) -> None:
     assert refusals(shared_data / "bad") == REFUSED_BAD
 
 
-def torture(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def torture(*arguments: str | Path, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, TORTURE_FILES, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr
     return done
 
@@ -77,6 +99,68 @@ def test_a_file_at_a_limit_is_read_whole_in_bounded_memory(tmp_path, name) -> No
     assert read["rows"] == made["rows"]
     assert read["largest_mb"] <= 32
     assert read["peak_mb"] <= MOST_MB, read
+
+
+def made(name: str, path: Path, share: int = 0) -> int:
+    """Make a torture file; its rows."""
+    share = share or (1 if IS_FULL else SHARES[name])
+    rows: int = json.loads(torture("make", name, path, str(share)).stdout)["rows"]
+    return rows
+
+
+def require_bounded(done: dict[str, Any]) -> None:
+    assert done["process_mb"] <= MOST_PROCESS_MB, done
+    assert done["reader_mb"] <= MOST_READER_MB, done
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", SHARES)
+def test_a_file_at_a_limit_is_converted_in_bounded_memory_and_every_row_is_right(tmp_path, name) -> None:
+    path, out = tmp_path / "a.parquet", tmp_path / "a.json"
+    rows = made(name, path)
+
+    done = json.loads(torture("convert", path, out).stdout)
+
+    assert done["rows"] == rows
+    require_bounded(done)
+    assert json.loads(torture("compare", path, out).stdout) == {"rows": rows, "json_bytes": done["bytes"]}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("options", "suffix"),
+    [(("--compression", "gzip"), ".gz"), (("--compression", "zstd"), ".zst"), (("--max-object-bytes", "10000000"), "")],
+    ids=" ".join,
+)
+def test_no_way_to_store_the_output_takes_memory_that_grows_with_it(tmp_path, options, suffix) -> None:
+    path, out = tmp_path / "a.parquet", tmp_path / f"a.json{suffix}"
+    rows = made("row_group_of_2_gb", path, share=1 if IS_FULL else 20)
+
+    done = json.loads(torture("convert", path, out, *options).stdout)
+
+    outs = [out] if out.exists() else sorted((tmp_path / "a.parts").glob("0*.json"))
+    assert done["rows"] == rows
+    assert done["objects"] == len(outs)
+    require_bounded(done)
+    assert json.loads(torture("compare", path, *outs).stdout)["rows"] == rows
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", ["rows_of_10_mb", "row_group_of_2_gb"])
+def test_an_upload_adds_a_few_parts_to_what_the_conversion_takes(tmp_path, endpoint, aws, name) -> None:
+    path = tmp_path / "a.parquet"
+    rows = made(name, path)
+    bucket = f"torture-{name.replace('_', '-')}"
+    s3 = aws("s3")
+    s3.create_bucket(Bucket=bucket)
+
+    done = json.loads(torture("convert", path, f"s3://{bucket}/a.json", **endpoint.environment()).stdout)
+
+    assert done["rows"] == rows
+    require_bounded(done)
+    s3.download_file(bucket, "a.json", str(tmp_path / "a.json"))
+    s3.delete_object(Bucket=bucket, Key="a.json")
+    assert json.loads(torture("compare", path, tmp_path / "a.json").stdout)["json_bytes"] == done["bytes"]
 
 
 @pytest.mark.e2e

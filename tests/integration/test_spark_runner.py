@@ -145,16 +145,18 @@ def test_parts_too_small_because_of_rejected_rows_make_the_driver_convert_the_fi
     assert lakehouse.uploads() == []
 
 
-def test_more_rejected_rows_than_the_driver_may_hold_make_it_convert_the_file_alone(lakehouse, spark, caplog):
-    content = parquet(readings(50_000, np.arange(50_000) % 2 == 0))
+def test_rejected_rows_that_are_too_many_for_the_reports_are_found_once_more(lakehouse, spark, caplog):
+    rejected = np.arange(150_000) % 2 == 0
+    rejected[:60_000] = False  # the first tasks send theirs along, the others cannot
+    content = parquet(readings(150_000, rejected), row_group_size=15_000)
     options = {"client_options": lakehouse.client_options}
+    narrow = SparkRunner(lambda: spark.sparkContext, lakehouse.s3, **options, most_rejected_bytes=10_000)
     with caplog.at_level("INFO"):
         within = lakehouse.convert(content, SparkRunner(lambda: spark.sparkContext, lakehouse.s3, **options), "within")
-        assert not converted_alone(caplog)
-        narrow = SparkRunner(lambda: spark.sparkContext, lakehouse.s3, **options, most_rejected_bytes=10_000)
         beyond = lakehouse.convert(content, narrow, "beyond")
-    assert converted_alone(caplog)
+    assert not converted_alone(caplog)
     assert beyond[1:] == within[1:]
+    assert beyond[0].rows_quarantined == beyond[2].count(b"\n") == rejected.sum()
     assert lakehouse.uploads() == []
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from arrow_tables import PER_SECOND
+from effort import examples
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
@@ -119,7 +120,7 @@ def kind_of(found: Any, wanted: Any) -> DriftKind:
     return difference.kind
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(st.sampled_from(PAIRS).flatmap(with_values))
 @example((pa.int64(), pa.float64(), [2**53, 2**53 + 1, -(2**53), -(2**53) - 1]))
 @example((pa.uint64(), pa.float32(), [2**24, 2**24 + 1, 2**64 - 1]))
@@ -194,7 +195,7 @@ NEARLY = st.from_regex(
 LEAP_DAYS = st.integers(0, 9999).map(lambda year: f"{year:04d}-02-29T12:00:00")
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(
     st.lists(st.none() | MOMENTS | NEARLY | LEAP_DAYS | st.text(max_size=30), max_size=6),
     st.sampled_from(TIMESTAMPS),
@@ -268,7 +269,7 @@ COLUMNS = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.data(), COLUMNS, st.sets(st.sampled_from(sorted(ALLOWABLE_DRIFT))))
 def test_a_schema_that_drifted_is_reported_with_exactly_its_drifts(data, columns, allowed) -> None:
     drifted: list[tuple[str, pa.DataType]] = []

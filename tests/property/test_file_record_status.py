@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import boto3
+from effort import examples
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -126,6 +127,6 @@ class OneFileManyWriters(RuleBasedStateMachine):
 
 
 OneFileManyWriters.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(25), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 test_file_record_status = OneFileManyWriters.TestCase

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from arrow_tables import FLAT, KINDS, Kind
+from effort import examples
 from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -17,8 +17,7 @@ from lakehouse.contracts.model import OutputOptions
 from lakehouse.convert.kernel import Kernel
 from lakehouse.convert.source import LocalSource, inspect, iter_batches
 
-# `PROPERTY_EXAMPLES=2000 pytest tests/property/test_json_mapping.py` looks longer.
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "200"))
+EXAMPLES = examples(200)
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 
 

@@ -55,8 +55,10 @@ class Remembered(OutputWriter):
     def seal(self) -> None:
         self.is_sealed = True
 
-    def complete(self) -> WrittenObject:
-        self._is_settled = True
+    def expect_unchanged(self) -> None:
+        pass
+
+    def _publish(self) -> WrittenObject:
         self._shown[self._name] = self._data
         return WrittenObject(self._name, len(self._data), None)
 

@@ -7,6 +7,7 @@ import math
 
 import pyarrow as pa
 from arrow_tables import KINDS
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def broken_rules(row: dict) -> list[str]:
     return [name for name, is_broken in judged.items() if is_broken]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=SLOW)
 @given(ROWS, st.integers(0, 10**9))
 def test_every_row_is_written_or_rejected_with_exactly_the_rules_it_breaks(rows, first_row) -> None:
     schema = pa.schema([(column.name, column.type) for column in HELD.columns])
@@ -88,7 +89,7 @@ def test_every_row_is_written_or_rejected_with_exactly_the_rules_it_breaks(rows,
     converted.counts.require_conserved("batch", len(rows))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=SLOW)
 @given(st.data(), KINDS, st.lists(st.booleans(), min_size=1, max_size=6))
 def test_a_rejected_row_of_any_type_is_in_the_quarantine_with_all_its_values(data, kind, bad) -> None:
     raw = data.draw(kind.columns(len(bad)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +72,7 @@ def breaks_a_rule(row):
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(rows, st.integers(1, 20), st.booleans())
 def test_each_row_is_written_or_quarantined_by_the_rules_and_keeps_its_place(rows, row_group_size, has_contract):
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +87,7 @@ def test_each_row_is_written_or_quarantined_by_the_rules_and_keeps_its_place(row
     assert (counts.rows_read, counts.rows_written, counts.rows_rejected) == (len(rows), len(rows) - len(bad), len(bad))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(rows=st.integers(0, 3_000), dirty_share=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_a_generated_file_is_divided_exactly_as_its_generator_states(rows, dirty_share, seed):
     from lakehouse.contracts.catalog import ContractCatalog

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+import resource
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lakehouse.cli.main import lakehouse
+from lakehouse.convert import standalone
 from lakehouse.errors import CommandError, LakehouseError, QuarantineThresholdError
 from lakehouse.sample import generate
 
@@ -105,6 +109,39 @@ def test_an_output_of_limited_size_is_several_files_and_their_manifest(tmp_path)
         assert part.stat().st_size <= 200_000
     run(source, "-o", tmp_path / "whole.json")
     assert b"".join(part.read_bytes() for part in parts) == (tmp_path / "whole.json").read_bytes()
+
+
+@pytest.fixture
+def few_open_files():
+    """A process that may open a few files more, until it asks for what it may have at most."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 60, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_an_output_of_more_files_than_a_process_has_open_at_first_is_whole(tmp_path, few_open_files) -> None:
+    source = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": list(range(10_000))}), source)
+
+    done = run(source, "-o", f"{tmp_path}/out/", "--max-object-bytes", 1_000)
+
+    assert done.exit_code == 0, done.output
+    parts = sorted((tmp_path / "out" / "a.parts").glob("0*.json"))
+    assert len(parts) > 100
+    assert [line["a"] for part in parts for line in lines(part)] == list(range(10_000))
+
+
+def test_an_output_of_more_files_than_may_be_open_at_all_says_what_to_do(meters, tmp_path, monkeypatch) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(standalone, "LocalFileWriter", refuse)
+
+    done = run(meters, "-o", tmp_path / "out.json")
+
+    assert isinstance(done.exception, CommandError)
+    assert "Raise --max-object-bytes" in str(done.exception)
 
 
 def test_over_the_threshold_only_the_rejected_rows_appear(meters, contract, tmp_path) -> None:

@@ -14,7 +14,8 @@ from lakehouse.convert.local_file_writer import LocalFileWriter
 from lakehouse.convert.multipart import MIN_PART_BYTES, MultipartUpload, uploads_in_progress
 from lakehouse.convert.object_writer import ObjectWriter
 from lakehouse.convert.part_upload import PartBuffer
-from lakehouse.errors import ConversionError
+from lakehouse.convert.precondition import Precondition
+from lakehouse.errors import ConversionError, PublishedMeanwhileError, ServiceUnavailableError
 
 BUCKET = "out"
 KEY = "processed-data/2024/01/31/trips/a.json"
@@ -259,17 +260,19 @@ def test_more_parts_than_one_page_lists_are_all_found(s3, monkeypatch):
     assert stored(s3) == b"".join(b"%d\n" % number for number in range(1, 1_203))
 
 
-def test_a_completion_whose_answer_was_lost_counts_when_s3_holds_that_very_object(s3, content):
-    upload = MultipartUpload.start(s3, BUCKET, KEY, {})
+@pytest.mark.parametrize("code", ["NoSuchUpload", "PreconditionFailed", "ConditionalRequestConflict"])
+def test_a_completion_whose_answer_was_lost_counts_when_s3_holds_that_very_object(s3, content, code):
+    upload = MultipartUpload.start(s3, BUCKET, KEY, {"file-id": "f"})
     parts = [part_of(s3, upload, 1, content[:1_000])]
     complete = s3.complete_multipart_upload
 
     def answer_lost(**arguments):
         complete(**arguments)
-        raise ClientError({"Error": {"Code": "NoSuchUpload", "Message": "gone"}}, "CompleteMultipartUpload")
+        raise ClientError({"Error": {"Code": code, "Message": "gone"}}, "CompleteMultipartUpload")
 
     s3.complete_multipart_upload = answer_lost
-    assert upload.complete(s3, parts).checksum == checksum_of(content[:1_000])
+    written = upload.complete(s3, parts, Precondition.of(s3, BUCKET, KEY))
+    assert written.checksum == checksum_of(content[:1_000])
 
 
 def test_an_upload_that_somebody_aborted_is_no_success(s3):
@@ -293,6 +296,74 @@ def test_uploads_of_longer_keys_are_not_taken_for_ours(s3):
     ours = MultipartUpload.start(s3, BUCKET, KEY, {})
     assert uploads(s3) == [ours]
     assert list(uploads_in_progress(s3, BUCKET, other.key)) == [other]
+
+
+# --- under a condition --------------------------------------------------------------------------------------------
+
+
+def refuse_once(s3, operation, code):
+    """Have S3 refuse the first of these requests."""
+    codes = [code]
+
+    def refuse(**_):
+        if codes:
+            raise ClientError({"Error": {"Code": codes.pop(), "Message": "no"}}, operation)
+
+    s3.meta.events.register(f"before-call.s3.{operation}", refuse)
+
+
+@pytest.mark.parametrize("size", [1_000, PART + 1])
+def test_an_object_that_was_refused_is_whole_when_it_is_completed_after_another_look(s3, content, size):
+    with ObjectWriter(s3, BUCKET, KEY) as writer:
+        writer.write(content[:size])
+        writer.expect_unchanged()
+        refuse_once(s3, "PutObject" if size < PART else "CompleteMultipartUpload", "PreconditionFailed")
+        with pytest.raises(PublishedMeanwhileError, match=KEY):
+            writer.complete()
+        writer.expect_unchanged()
+        written = writer.complete()
+        assert writer.complete() is written
+    assert stored(s3) == content[:size]
+    assert uploads(s3) == []
+
+
+@pytest.mark.parametrize("code", ["ConditionalRequestConflict", "NoSuchKey", "OperationAborted"])
+def test_a_put_that_met_another_change_of_the_key_may_be_sent_again(s3, code):
+    refuse_once(s3, "PutObject", code)
+    with ObjectWriter(s3, BUCKET, KEY) as writer:
+        writer.write(b"ours")
+        writer.expect_unchanged()
+        with pytest.raises(PublishedMeanwhileError):
+            writer.complete()
+    assert stored(s3) == b"ours"
+
+
+def test_an_upload_whose_completion_met_another_change_of_the_key_has_to_be_done_again(s3, content):
+    refuse_once(s3, "CompleteMultipartUpload", "ConditionalRequestConflict")
+    with pytest.raises(ServiceUnavailableError, match="all parts again"), ObjectWriter(s3, BUCKET, KEY) as writer:
+        writer.write(content)
+        writer.expect_unchanged()
+        writer.complete()
+    assert keys(s3) == []
+    assert uploads(s3) == []
+
+
+@pytest.mark.parametrize("code", ["403", "404"])
+def test_a_key_that_may_not_be_seen_counts_as_one_without_an_object_until_s3_judges(s3, code):
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"theirs")
+    refuse_once(s3, "HeadObject", code)
+    with pytest.raises(PublishedMeanwhileError), ObjectWriter(s3, BUCKET, KEY) as writer:
+        writer.write(b"ours")
+        writer.expect_unchanged()
+        writer.complete()
+    assert stored(s3) == b"theirs"
+
+
+def test_without_a_look_an_object_replaces_whatever_is_there(s3):
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"older")
+    with ObjectWriter(s3, BUCKET, KEY) as writer:
+        writer.write(b"ours")
+    assert stored(s3) == b"ours"
 
 
 # --- local files --------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from lakehouse.convert.parquet_facts import RowGroupFacts
+from lakehouse.convert.plain_bytes import plain_bytes
 
-# Decoded bytes that a batch stays under, unless one row alone has more.
+# Bytes that a batch's values come to at most, written out, unless one row alone has more.
 TARGET_BYTES = 32 * 2**20
 # What a batch may come to while it is decoded, where the footer's sizes are believed for a moment.
 _MOST_BYTES = 8 * TARGET_BYTES
@@ -23,6 +24,8 @@ _CAUTIOUS_GROWTH = 4
 # Columns up to this much larger than those of earlier row groups are taken to be like them.
 _SIMILAR = 4
 _EXPANDING = frozenset({"PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BYTE_ARRAY"})
+# While they are decoded, elements of lists have two levels of 16 bits each.
+_LEVEL_BYTES = 4
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 
 
@@ -42,11 +45,12 @@ class BatchSize:
         self._least_row_bytes = sum(
             _WIDTHS.get(leaf.physical_type, max(1, leaf.length)) for leaf in leaves if leaf.max_repetition_level == 0
         )
-        self._unsure = [
-            index
+        # Columns whose rows may be wider, and what each of their values takes besides itself.
+        self._unsure = {
+            index: _LEVEL_BYTES if leaf.max_repetition_level else 0
             for index, leaf in enumerate(leaves)
             if leaf.physical_type == "BYTE_ARRAY" or leaf.max_repetition_level
-        ]
+        }
         self._rows = most_rows
         # The widest row that the present row groups might have, and the widest for which all went well.
         self._widest = self._proven = 0
@@ -85,7 +89,7 @@ class BatchSize:
             Rows, at least 1.
         """
         if data.num_rows:
-            row_bytes = max(1, self._least_row_bytes, data.nbytes // data.num_rows)
+            row_bytes = max(1, self._least_row_bytes, plain_bytes(data) // data.num_rows)
             fitting = max(1, min(self._most_rows, TARGET_BYTES // row_bytes))
             if self._is_cautious and fitting > self._rows * _CAUTIOUS_GROWTH:
                 fitting = self._rows * _CAUTIOUS_GROWTH
@@ -102,13 +106,13 @@ class BatchSize:
         """Bytes that a row may have if all of a column's bytes are one value that every row repeats."""
         stated = self._metadata.row_group(group.index)
         widest: int = self._least_row_bytes
-        for index in self._unsure:
+        for index, level_bytes in self._unsure.items():
             chunk = stated.column(index)
             values_a_row = max(1, chunk.num_values // max(1, group.rows))
             value_bytes: int = _WIDTHS.get(chunk.physical_type, 8)
             if chunk.physical_type == "BYTE_ARRAY" and not _EXPANDING.isdisjoint(chunk.encodings):
                 value_bytes = max(0, chunk.total_uncompressed_size)
-            widest += values_a_row * value_bytes
+            widest += values_a_row * (value_bytes + level_bytes)
         return widest
 
 
@@ -121,7 +125,7 @@ def slices(data: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     Yields:
         Consecutive parts of it, none larger than the target unless it is one row.
     """
-    if data.num_rows <= 1 or data.nbytes <= TARGET_BYTES:
+    if data.num_rows <= 1 or plain_bytes(data) <= TARGET_BYTES:
         yield data
         return
     half = data.num_rows // 2

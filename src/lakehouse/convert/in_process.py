@@ -1,19 +1,17 @@
 """The runner of one process: reading, converting and uploading overlap, memory stays bounded.
 
-A Lambda function for small files, and any laptop. One process decodes, the kernel's threads convert, this thread joins
-lines and hands them on in file order, and parts are uploaded behind it.
+A Lambda function for small files, and any laptop. One process decodes, threads convert batches and hand their lines on
+in file order, and parts are uploaded behind them.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lakehouse.convert.conservation import ConvertedBatch, convert_counted
+from lakehouse.convert.conservation import convert_counted
 from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.object_writer import ObjectWriter
 from lakehouse.convert.plan import batch_rows
@@ -21,18 +19,20 @@ from lakehouse.convert.runner import Draft
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import iter_batches
 from lakehouse.convert.split_output import open_output
+from lakehouse.convert.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3 import S3Client
 
+    from lakehouse.convert.conservation import ConvertedBatch
     from lakehouse.convert.output_writer import ChunkOutput, OutputWriter
     from lakehouse.convert.runner import Assignment
-    from lakehouse.convert.source import Batch, ParquetFacts, ParquetSource
+    from lakehouse.convert.source import ParquetFacts, ParquetSource
 
 # More threads than this hold more batches in memory than they save time.
-_MOST_KERNEL_THREADS = 4
+_MOST_THREADS = 4
 # Parts of a large object that are sent at a time.
 _UPLOAD_THREADS = 4
 
@@ -104,28 +104,16 @@ def convert_stream(
         What became of the rows.
     """
     counts = Counts()
-    batches = iter_batches(source, batch_rows=batch_rows(facts))
-    for converted in _in_order(kernel, batches):
+
+    def write(converted: ConvertedBatch) -> None:
+        nonlocal counts
         for chunk in converted.chunks():
             output.take(chunk)
         quarantine.write(converted.rejected)
         counts += converted.counts
         note_progress(counts.rows_read)
+
+    batches = iter_batches(source, batch_rows=batch_rows(facts))
+    threads = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
+    Turns(batches, partial(convert_counted, kernel), write).run(threads)
     return counts
-
-
-def _in_order(kernel: Kernel, batches: Iterator[Batch]) -> Iterator[ConvertedBatch]:
-    """Convert batches in other threads, one ahead of what is taken, and give the results in the batches' order."""
-    # Half of the cores: the others read and write. The kernel's many short calls gain nothing from more threads.
-    threads = max(1, min((os.cpu_count() or 1) // 2, _MOST_KERNEL_THREADS))
-    under_way: deque[Future[ConvertedBatch]] = deque()
-    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="kernel")
-    try:
-        for batch in batches:
-            under_way.append(pool.submit(convert_counted, kernel, batch))
-            if len(under_way) > threads:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

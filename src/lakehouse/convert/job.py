@@ -3,7 +3,7 @@
 ::
 
     start record ─► look at the file, its contract, its drift ─► run ─► rows conserved? still ours? needed? threshold?
-        ─► publish the quarantine, then the output ─► record SUCCEEDED
+        ─► publish the quarantine, then the output, if nobody else did meanwhile ─► record SUCCEEDED
 
 Nothing is visible before all rows are accounted for. A permanent error is recorded as FAILED with its class and
 message; after a transient one the record stays RUNNING, since the state machine tries the same attempt again and a
@@ -34,6 +34,7 @@ from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import inspect
 from lakehouse.errors import (
     FileVanishedError,
+    PublishedMeanwhileError,
     ServiceUnavailableError,
     StatusConflictError,
     TransientError,
@@ -48,12 +49,16 @@ if TYPE_CHECKING:
     from lakehouse.contracts.catalog import ContractCatalog
     from lakehouse.contracts.difference import Difference
     from lakehouse.contracts.model import Contract
-    from lakehouse.convert.runner import Runner
+    from lakehouse.convert.multipart import WrittenObject
+    from lakehouse.convert.runner import Draft, Runner
     from lakehouse.convert.source import ParquetFacts
     from lakehouse.metadata.file_record import FileRecord
     from lakehouse.metadata.files import FileRecords
 
 _log = logging.getLogger(__name__)
+
+# Each one that is lost was won by another file of the same key, and few are converted at a time.
+_MOST_PUBLICATIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +167,10 @@ class Converter:
             _abort_stale_uploads(self.s3, self.records, job, assignment)
             with runner.draft(assignment, claim.note_progress) as draft:
                 draft.counts.require_conserved(job.uri, facts.rows)
-                claim.require(draft.counts.rows_read)
-                needed_instead = made_needless_by(self.s3, self.records, record)
-                if needed_instead is not None:
-                    draft.discard()
-                    claim.skip(needed_instead=needed_instead)
+                published = self._publish(job, record, claim, draft, contract)
+                if published is None:
                     return None
-                draft.require_threshold(job.uri, contract)
-                output, quarantine = draft.publish()
+                output, quarantine = published
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "NoSuchUpload":
                 claim.require()
@@ -193,6 +194,35 @@ class Converter:
             rule_results=dict(draft.counts.rule_results),
             nonfinite_values=draft.counts.nonfinite_values,
             drift=drift,
+        )
+
+    def _publish(
+        self, job: ConversionJob, record: FileRecord, claim: Claim, draft: Draft, contract: Contract | None
+    ) -> tuple[WrittenObject, WrittenObject | None] | None:
+        """Publish a draft, unless it is needless: what the newest version published is never replaced.
+
+        What is there is looked at before the question whether a newer version landed. One that lands after the question
+        publishes after the look: then the condition fails, and the question is asked again.
+
+        Not held: where KMS does not encrypt the bucket, equal bytes look equal (``Precondition``); where the newest
+        version failed, the others are not compared with each other (``made_needless_by``).
+        """
+        for _ in range(_MOST_PUBLICATIONS):
+            draft.expect_unchanged()
+            claim.require(draft.counts.rows_read)
+            needed_instead = made_needless_by(self.s3, self.records, record)
+            if needed_instead is not None:
+                draft.discard()
+                claim.skip(needed_instead=needed_instead)
+                return None
+            try:
+                draft.require_threshold(job.uri, contract)
+                return draft.publish()
+            except PublishedMeanwhileError as error:
+                _log.info("%s is not published yet: %s", job.uri, error)
+        raise ServiceUnavailableError(
+            f"Converting {job.uri} failed: others published under its keys {_MOST_PUBLICATIONS} times in a row, just "
+            "before this one each time. Try again when fewer versions of it are converted."
         )
 
 

@@ -22,6 +22,8 @@ from lakehouse.convert.json_mapping import Findings, JsonMapping
 
 # Neighbours are joined while their values have at most this many combinations, as a share of the rows.
 _COMBINATIONS_SHARE = 1 / 8
+# … and take no more than this: one text of a megabyte must not be there a thousand times.
+_MOST_COMBINED_BYTES = 16 * 1024**2
 # A stretch of lines is about a megabyte.
 _STRETCH_ROWS = 4096
 _TEXT = pa.large_string()
@@ -301,7 +303,7 @@ class _Builder:
             few = _Few(_joined([_text(self._constant), few.texts], None), few.codes)
             self._constant = ""
         left = self._few
-        if left is not None and len(left.texts) * len(few.texts) <= self._most_combinations:
+        if left is not None and self._is_worth_combining(left.texts, few.texts):
             first = np.repeat(np.arange(len(left.texts)), len(few.texts))
             second = np.tile(np.arange(len(few.texts)), len(left.texts))
             combined = _joined([left.texts.take(first), few.texts.take(second)], None)
@@ -309,6 +311,11 @@ class _Builder:
         else:
             self._end_few()
             self._few = few
+
+    def _is_worth_combining(self, left: Any, right: Any) -> bool:
+        """Whether the combinations of two columns' texts are few, and no long text is among them many times."""
+        size = len(left) * right.nbytes + len(right) * left.nbytes
+        return len(left) * len(right) <= self._most_combinations and size <= _MOST_COMBINED_BYTES
 
     def _end_few(self) -> None:
         if self._few is not None:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class LocalFileWriter(OutputWriter):
-    """Writes one local file: to a temporary file beside it, renamed over it when it is whole."""
+    """Writes one local file: to a temporary file beside it, renamed over it when it is whole.
+
+    Whoever is killed leaves the older file or none. What a power cut leaves is the file system's business, as it is
+    for ``cp``: waiting for the disk would add a fifth to a conversion, which can be done again.
+    """
 
     def __init__(self, path: Path) -> None:
         """Create the temporary file.
@@ -42,21 +46,18 @@ class LocalFileWriter(OutputWriter):
         """Hand over to the disk what memory holds."""
         self._file.flush()
 
-    def complete(self) -> WrittenObject:
-        """Put the file in its place, replacing an older one at once.
+    def expect_unchanged(self) -> None:
+        """Expect nothing: the last to write a local file wins."""
 
-        Returns:
-            The file.
-        """
+    def _publish(self) -> WrittenObject:
+        """Put the file in its place, replacing an older one at once."""
         self._file.flush()
-        os.fsync(self._file.fileno())
         # mkstemp makes the file private; a finished output has the rights that open() would have given it.
         mask = os.umask(0)
         os.umask(mask)
         self._temporary.chmod(0o666 & ~mask)
         self._temporary.replace(self._path)
         self._file.close()  # not before: an unlocked temporary file may be deleted by the next writer
-        self._is_settled = True
         return WrittenObject(uri=str(self._path), size_bytes=self._size_bytes, checksum=None)
 
     def abort(self) -> None:

@@ -1,6 +1,6 @@
 """One S3 multipart upload, seen from anywhere: start, put a part, list, complete, abort.
 
-A ``MultipartUpload`` is three strings, so that a Spark driver can send it to its tasks: tasks put parts, the driver
+A ``MultipartUpload`` is a few strings, so that a Spark driver can send it to its tasks: tasks put parts, the driver
 completes. Nothing is visible under the key before ``complete``, and nothing stays after ``abort``.
 
 Part numbers are consecutive from 1, also when several tasks share an upload: with checksums on the parts, S3 refuses
@@ -10,18 +10,22 @@ gaps (InvalidPartOrder). Source: https://docs.aws.amazon.com/AmazonS3/latest/API
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lakehouse.aws_errors import error_code
 from lakehouse.convert import crc32
-from lakehouse.errors import ConversionError
+from lakehouse.convert.precondition import REFUSALS, headers_of, is_published
+from lakehouse.errors import ConversionError, PublishedMeanwhileError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_s3 import S3Client
+
+    from lakehouse.convert.precondition import Precondition
 
 _log = logging.getLogger(__name__)
 
@@ -115,11 +119,13 @@ class MultipartUpload:
         bucket: Bucket of the object to be.
         key: Key of the object to be.
         upload_id: S3's id of the upload.
+        metadata: User metadata of the object to be, where the upload was started here rather than found.
     """
 
     bucket: str
     key: str
     upload_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def start(
@@ -150,7 +156,7 @@ class MultipartUpload:
             ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
         )
-        return cls(bucket=bucket, key=key, upload_id=answer["UploadId"])
+        return cls(bucket=bucket, key=key, upload_id=answer["UploadId"], metadata=dict(metadata))
 
     def put(self, client: S3Client, number: int, body: bytes | IO[bytes], size_bytes: int, crc: int) -> UploadedPart:
         """Upload a part. Doing it again under the same number replaces it.
@@ -176,25 +182,31 @@ class MultipartUpload:
         )
         return UploadedPart(number=number, size_bytes=size_bytes, crc32=crc)
 
-    def complete(self, client: S3Client, parts: Sequence[UploadedPart]) -> WrittenObject:
+    def complete(
+        self, client: S3Client, parts: Sequence[UploadedPart], precondition: Precondition | None = None
+    ) -> WrittenObject:
         """Make the object visible, if S3 holds exactly the parts that were reported.
 
         Args:
             client: S3 client.
             parts: Every part that was uploaded, in any order.
+            precondition: What must still be under the key; None replaces whatever is there.
 
         Returns:
             The object.
 
         Raises:
             ConversionError: A part is missing, too small, of another size or content than reported, or unknown.
+            PublishedMeanwhileError: The precondition does not hold; the upload is as it was.
+            ServiceUnavailableError: S3 wants a new upload, since something else was done to the key at the same time.
         """
         reported = sorted(parts, key=lambda part: part.number)
         self._check_numbers_and_sizes(reported)
         etags = self._check_listing(client, reported)
-        checksum = 0
+        combined = 0
         for part in reported:
-            checksum = crc32.combine(checksum, part.crc32, part.size_bytes)
+            combined = crc32.combine(combined, part.crc32, part.size_bytes)
+        checksum = crc32.base64_text(combined)
         size_bytes = sum(part.size_bytes for part in reported)
         try:
             client.complete_multipart_upload(
@@ -204,20 +216,31 @@ class MultipartUpload:
                 MultipartUpload={
                     "Parts": [{"PartNumber": part.number, "ETag": etags[part.number]} for part in reported]
                 },
-                ChecksumCRC32=crc32.base64_text(checksum),
+                ChecksumCRC32=checksum,
                 ChecksumType="FULL_OBJECT",
                 MpuObjectSize=size_bytes,
+                **headers_of(precondition),
             )
         except ClientError as error:
-            # The SDK sends the request again when the answer to the first was lost; the upload is then gone because
-            # it succeeded.
-            if error.response["Error"]["Code"] != "NoSuchUpload" or not self._is_complete(client, checksum):
-                raise
-        return WrittenObject(
-            uri=f"s3://{self.bucket}/{self.key}",
-            size_bytes=size_bytes,
-            checksum=f"CRC32={crc32.base64_text(checksum)}",
-        )
+            self._require_published(client, error, checksum)
+        return WrittenObject(uri=f"s3://{self.bucket}/{self.key}", size_bytes=size_bytes, checksum=f"CRC32={checksum}")
+
+    def _require_published(self, client: S3Client, error: ClientError, checksum: str) -> None:
+        """Take a refusal for a success where the object is there: the upload is then gone because it succeeded."""
+        code = error_code(error)
+        if code not in REFUSALS | {"NoSuchUpload"}:
+            raise error
+        if is_published(client, self.bucket, self.key, checksum, self.metadata):
+            return
+        if code == "NoSuchUpload":
+            raise error
+        if code == "ConditionalRequestConflict":
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+            raise ServiceUnavailableError(
+                f"{self}: something else was done to the key while it was being completed, and S3 wants all parts "
+                "again. Nothing was published; try again."
+            ) from error
+        raise PublishedMeanwhileError(f"s3://{self.bucket}/{self.key}") from error
 
     def abort(self, client: S3Client) -> None:
         """Drop the upload and its parts. Call it once no part is being sent any more: such a part would stay.
@@ -282,13 +305,6 @@ class MultipartUpload:
                 "run the conversion again."
             )
         return etags
-
-    def _is_complete(self, client: S3Client, checksum: int) -> bool:
-        try:
-            head = client.head_object(Bucket=self.bucket, Key=self.key, ChecksumMode="ENABLED")
-        except ClientError:
-            return False
-        return head.get("ChecksumCRC32") == crc32.base64_text(checksum)
 
     def __str__(self) -> str:
         """Name the object and the upload, for messages."""

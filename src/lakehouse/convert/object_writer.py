@@ -5,11 +5,15 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from lakehouse.aws_errors import error_code
 from lakehouse.convert import crc32
 from lakehouse.convert.multipart import MAX_PARTS, MultipartUpload, WrittenObject, content_headers, part_bytes
 from lakehouse.convert.output_writer import OutputWriter
 from lakehouse.convert.part_upload import PartBuffer, PartUploader
-from lakehouse.errors import ConversionError
+from lakehouse.convert.precondition import REFUSALS, Precondition, headers_of, is_published
+from lakehouse.errors import ConversionError, PublishedMeanwhileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +40,7 @@ class ObjectWriter(OutputWriter):
         *,
         metadata: Mapping[str, str] | None = None,
         content_encoding: str | None = None,
+        precondition: Precondition | None = None,
         threads: int = _UPLOAD_THREADS,
     ) -> None:
         """Nothing is sent yet.
@@ -46,6 +51,7 @@ class ObjectWriter(OutputWriter):
             key: Key of the object.
             metadata: The object's user metadata: ASCII.
             content_encoding: How the bytes are compressed, None where they are not.
+            precondition: What must still be under the key; None until ``expect_unchanged`` looks.
             threads: How many parts are uploaded at a time; as many parts are held in memory, and one more.
         """
         self._client = client
@@ -53,6 +59,7 @@ class ObjectWriter(OutputWriter):
         self._key = key
         self._metadata = dict(metadata or {})
         self._content_encoding = content_encoding
+        self._precondition = precondition
         self._threads = threads
         self._upload: MultipartUpload | None = None
         self._uploader: PartUploader | None = None
@@ -89,23 +96,27 @@ class ObjectWriter(OutputWriter):
         if self._uploader is not None and self._sent is None:
             self._sent = self._uploader.finish()
 
-    def complete(self) -> WrittenObject:
-        """Send what is left and make the object visible.
+    def expect_unchanged(self) -> None:
+        """Look at the key, see ``Publication``.
 
-        Returns:
-            The object.
+        Raises:
+            botocore.exceptions.ClientError: S3 did not say what is there.
+        """
+        if not self._is_settled:
+            self._precondition = Precondition.of(self._client, self._bucket, self._key)
+
+    def _publish(self) -> WrittenObject:
+        """Send what is left and make the object visible.
 
         Raises:
             ConversionError: S3 does not hold what was sent.
+            PublishedMeanwhileError: The precondition does not hold.
             botocore.exceptions.ClientError: S3 refused a part or the completion.
         """
         if self._upload is None:
-            written = self._put_whole()
-        else:
-            self.seal()
-            written = self._upload.complete(self._client, self._sent or [])
-        self._is_settled = True
-        return written
+            return self._put_whole()
+        self.seal()
+        return self._upload.complete(self._client, self._sent or [], self._precondition)
 
     def abort(self) -> None:
         """Wait for the parts under way, then drop them all. Does nothing after ``complete`` or ``abort``."""
@@ -134,15 +145,23 @@ class ObjectWriter(OutputWriter):
 
     def _put_whole(self) -> WrittenObject:
         body = self._buffer.joined()
-        self._buffer.discard()
         checksum = crc32.base64_text(zlib.crc32(body))
-        self._client.put_object(
-            Bucket=self._bucket,
-            Key=self._key,
-            Body=body,
-            **content_headers(self._content_encoding),
-            Metadata=self._metadata,
-            ChecksumAlgorithm="CRC32",
-            ChecksumCRC32=checksum,
-        )
-        return WrittenObject(uri=f"s3://{self._bucket}/{self._key}", size_bytes=len(body), checksum=f"CRC32={checksum}")
+        uri = f"s3://{self._bucket}/{self._key}"
+        try:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._key,
+                Body=body,
+                **content_headers(self._content_encoding),
+                Metadata=self._metadata,
+                ChecksumAlgorithm="CRC32",
+                ChecksumCRC32=checksum,
+                **headers_of(self._precondition),
+            )
+        except ClientError as error:
+            if error_code(error) not in REFUSALS:
+                raise
+            if not is_published(self._client, self._bucket, self._key, checksum, self._metadata):
+                raise PublishedMeanwhileError(uri) from error
+        self._buffer.discard()  # not before: a refused object is sent again
+        return WrittenObject(uri=uri, size_bytes=len(body), checksum=f"CRC32={checksum}")

@@ -17,17 +17,38 @@ if TYPE_CHECKING:
 
 
 class Publication(ABC):
-    """Output that nobody sees before ``complete``."""
+    """Output that nobody sees before ``complete``.
+
+    It replaces whatever is there, unless ``expect_unchanged`` was called: then only what was there at that time.
+    """
 
     _is_settled = False
+    _written: WrittenObject | None = None
 
     @abstractmethod
+    def expect_unchanged(self) -> None:
+        """Look at what ``complete`` would replace, and have it replace nothing that comes later.
+
+        May be called again, to look anew. Means nothing to local files, which no two runs share.
+        """
+
     def complete(self) -> WrittenObject:
-        """Make everything visible, at once.
+        """Make everything visible, at once. Called again, it does only what it could not do before.
 
         Returns:
             What is now there.
+
+        Raises:
+            PublishedMeanwhileError: Somebody else published after ``expect_unchanged``; this output is as it was.
         """
+        if self._written is None:
+            self._written = self._publish()
+            self._is_settled = True
+        return self._written
+
+    @abstractmethod
+    def _publish(self) -> WrittenObject:
+        """Do what ``complete`` promises. Is called again where it raised."""
 
     @abstractmethod
     def abort(self) -> None:

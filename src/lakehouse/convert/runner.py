@@ -59,6 +59,16 @@ class Draft:
     output: Publication
     quarantine: Publication
 
+    def expect_unchanged(self) -> None:
+        """Have whatever is published replace what is there now, and nothing that somebody publishes from now on.
+
+        Raises:
+            botocore.exceptions.ClientError: S3 did not say what is there.
+        """
+        if self.counts.rows_rejected:
+            self.quarantine.expect_unchanged()
+        self.output.expect_unchanged()
+
     def require_threshold(self, name: str, contract: Contract | None) -> None:
         """Fail a file of which too many rows were rejected, after publishing the rejected rows: they tell why.
 
@@ -68,6 +78,7 @@ class Draft:
 
         Raises:
             QuarantineThresholdError: More rows broke rules than the contract tolerates.
+            PublishedMeanwhileError: Other rejected rows are there by now, see ``expect_unchanged``.
         """
         try:
             self.counts.require_threshold(name, contract)
@@ -78,8 +89,15 @@ class Draft:
     def publish(self) -> tuple[WrittenObject, WrittenObject | None]:
         """Make the objects visible, the quarantine first: whoever sees the output can see what it leaves out.
 
+        The two are not one step. A newer version that publishes in between keeps its output, and its quarantine where
+        it has one; where it has none, this one's quarantine stays, named by no record.
+
         Returns:
             The output, and the quarantine where any row was rejected.
+
+        Raises:
+            PublishedMeanwhileError: Something else is there by now, see ``expect_unchanged``. May be called again: what
+                is published already stays.
         """
         quarantine = self.quarantine.complete() if self.counts.rows_rejected else None
         self.quarantine.abort()  # does nothing when it is complete

@@ -13,13 +13,12 @@ Spark is needed only while this module's functions run: nothing else imports it.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -35,27 +34,27 @@ from lakehouse.convert.multipart import MultipartUpload, UploadedPart
 from lakehouse.convert.object_writer import ObjectWriter
 from lakehouse.convert.output_writer import Publication
 from lakehouse.convert.plan import plan_tasks
+from lakehouse.convert.precondition import Precondition
 from lakehouse.convert.runner import Draft
-from lakehouse.convert.spark_task import CODEC, TaskContext, TaskReport, run_task
+from lakehouse.convert.spark_task import CODEC, TaskContext, rejected_rows, run_task
 from lakehouse.errors import ConversionError, LakehouseError, ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mypy_boto3_s3 import S3Client
-    from pyspark import RDD, SparkContext
-    from pyspark.accumulators import Accumulator
+    from pyspark import SparkContext
 
     from lakehouse.convert.multipart import WrittenObject
     from lakehouse.convert.plan import PlannedTask
     from lakehouse.convert.runner import Assignment
-    from lakehouse.convert.spark_task import Item
+    from lakehouse.convert.spark_task import RejectedRows, TaskReport
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 
-# The driver takes in one task's rejected rows at a time: this bounds them, whatever share of the rows is rejected.
+# The reports of all tasks are in the driver's memory at a time.
 _MOST_REJECTED_BYTES = 64 * 1024**2
 
 
@@ -80,8 +79,13 @@ class SharedUpload(Publication):
             self._content_encoding,
         )
         self.parts: list[UploadedPart] = []
+        self._precondition: Precondition | None = None
 
-    def complete(self) -> WrittenObject:
+    def expect_unchanged(self) -> None:
+        """Look at the key, see ``Publication``."""
+        self._precondition = Precondition.of(self._client, self.upload.bucket, self.upload.key)
+
+    def _publish(self) -> WrittenObject:
         """Make the object visible.
 
         Returns:
@@ -89,11 +93,10 @@ class SharedUpload(Publication):
 
         Raises:
             ConversionError: S3 does not hold what the tasks reported.
+            PublishedMeanwhileError: Something else is under the key by now.
         """
         if self.parts:
-            written = self.upload.complete(self._client, self.parts)
-            self._is_settled = True
-            return written
+            return self.upload.complete(self._client, self.parts, self._precondition)
         self.abort()
         target = self._assignment
         empty = ObjectWriter(
@@ -102,6 +105,7 @@ class SharedUpload(Publication):
             target.output_key,
             metadata=target.object_metadata,
             content_encoding=self._content_encoding,
+            precondition=self._precondition,
         )
         return empty.complete()
 
@@ -131,8 +135,8 @@ class SparkRunner:
             start_spark: Gives Spark's context; called when there is something to convert.
             s3: The driver's S3 client.
             client_options: Further arguments for the workers' ``boto3.client("s3", …)``, such as ``endpoint_url``.
-            most_rejected_bytes: Compressed rejected rows of one task that the driver takes in; above, it converts the
-                file alone.
+            most_rejected_bytes: Compressed rejected rows of a file that the tasks' reports may bring along; tasks that
+                find more run once more.
         """
         self._start_spark = start_spark
         self._s3 = s3
@@ -164,21 +168,17 @@ class SparkRunner:
         tasks = plan_tasks(assignment.facts, spark.defaultParallelism, kernel.output)
         with SharedUpload(self._s3, assignment) as output:
             with _spark_may_end(spark):
-                sent_back = self._described(spark, assignment, output.upload, tasks)
-            try:
-                with _spark_may_end(spark):
-                    reports = _reports(spark, sent_back, note_progress)
-                if all(report.parts is not None for report in reports):
-                    output.parts = [UploadedPart(**part) for report in reports for part in report.parts or ()]
-                    counts = sum((Counts.from_dict(dict(report.counts)) for report in reports), Counts())
-                    with self._quarantine(assignment) as quarantine:
-                        with _spark_may_end(spark):
-                            _copy_rejected(sent_back, counts, quarantine)
-                        yield Draft(counts=counts, output=output, quarantine=quarantine)
-                    return
-            finally:
-                with suppress(Py4JError, OSError):  # where Spark has ended, so has what it kept
-                    sent_back.items.unpersist()
+                context = self._context(spark, assignment, output.upload, tasks)
+                reports = _reports(spark, context, note_progress)
+            if all(report.parts is not None for report in reports):
+                output.parts = [UploadedPart(**part) for report in reports for part in report.parts or ()]
+                counts = sum((Counts.from_dict(dict(report.counts)) for report in reports), Counts())
+                with self._quarantine(assignment) as quarantine:
+                    with _spark_may_end(spark):
+                        for rows in _rejected(spark, context, reports):
+                            quarantine.write(decompress(rows.data, rows.size_bytes, codec=CODEC, asbytes=True))
+                    yield Draft(counts=counts, output=output, quarantine=quarantine)
+                return
             output.abort()
         # The driver streams the file by itself: no plan can fail then, and no row has to be sent anywhere.
         _log.info(
@@ -196,37 +196,17 @@ class SparkRunner:
             threads=1,
         )
 
-    def _described(
-        self,
-        spark: SparkContext,
-        assignment: Assignment,
-        upload: MultipartUpload,
-        tasks: Sequence[PlannedTask],
-    ) -> _SentBack:
-        """Describe the tasks to Spark, one a partition. They run when their answers are first asked for."""
-        rows_done: Accumulator[int] = spark.accumulator(0)
-        context = TaskContext(assignment, upload, tasks, self._client_options, self._most_rejected_bytes, rows_done)
-
-        def run(indexes: Iterable[int]) -> Iterator[Item]:
-            for index in indexes:
-                yield from run_task(context, context.tasks[index])
-
-        # Kept, because the answers are read twice: reports first, rejected rows after all reports were judged.
-        items = spark.parallelize(range(len(tasks)), len(tasks)).mapPartitions(run)
-        return _SentBack(items.persist(StorageLevel.MEMORY_AND_DISK), rows_done)
-
-
-@dataclass(frozen=True, slots=True)
-class _SentBack:
-    """What the tasks send back, and how far they are.
-
-    Attributes:
-        items: Rejected rows and reports, in the order of the tasks.
-        rows_done: Rows of finished tasks.
-    """
-
-    items: RDD[Item]
-    rows_done: Accumulator[int]
+    def _context(
+        self, spark: SparkContext, assignment: Assignment, upload: MultipartUpload, tasks: Sequence[PlannedTask]
+    ) -> TaskContext:
+        return TaskContext(
+            assignment,
+            upload,
+            tasks,
+            self._client_options,
+            self._most_rejected_bytes // len(tasks),
+            spark.accumulator(0),
+        )
 
 
 @contextmanager
@@ -250,44 +230,54 @@ def _has_ended(spark: SparkContext) -> bool:
     return False
 
 
-def _reports(spark: SparkContext, sent_back: _SentBack, note_progress: Callable[[int], None]) -> list[TaskReport]:
-    """Run all tasks and wait for their reports, noting progress meanwhile."""
+def _reports(spark: SparkContext, context: TaskContext, note_progress: Callable[[int], None]) -> list[TaskReport]:
+    """Run all tasks, one a partition, and wait for their reports, noting progress meanwhile."""
     group = f"parquet-to-json-{uuid.uuid4()}"
-    # Lambdas travel by value: the Python process that sorts out the reports need not import the kernel.
-    reports = sent_back.items.filter(lambda item: isinstance(item, str))
+    indexes = range(len(context.tasks))
+    described = spark.parallelize(indexes, len(indexes)).map(lambda index: run_task(context, context.tasks[index]))
 
-    def collect() -> list[Item]:
+    def collect() -> list[TaskReport]:
         spark.setJobGroup(group, "parquet to JSON", interruptOnCancel=True)
-        return reports.collect()
+        return described.collect()
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark-action") as pool:
         action = pool.submit(collect)
         try:
             while not wait([action], timeout=_POLL_SECONDS).done:
-                note_progress(sent_back.rows_done.value)
+                note_progress(context.rows_done.value)
         except BaseException:
             with suppress(Py4JError, OSError):
                 spark.cancelJobGroup(group)
             raise
     try:
-        texts = action.result()
+        reports = sorted(action.result(), key=lambda report: report.task)
     except Exception as error:
         raise _spark_failure(error) from error
-    found = sorted((TaskReport(**json.loads(str(text))) for text in texts), key=lambda report: report.task)
-    for report in found:
+    for report in reports:
         if report.error_type is not None:
             raise _error_by_name(report.error_type, report.reason)
-    return found
+    return reports
 
 
-def _copy_rejected(sent_back: _SentBack, counts: Counts, quarantine: ObjectWriter) -> None:
-    """Stream the rejected rows to their object, in row order: partitions and the items in them keep their order."""
-    if not counts.rows_rejected:
+def _rejected(spark: SparkContext, context: TaskContext, reports: Sequence[TaskReport]) -> Iterator[RejectedRows]:
+    """The rejected rows in row order: those that came with the reports, and those too many for that.
+
+    Tasks with too many run again, all at a time, and the driver takes in what one of them found at a time.
+    """
+    unsent = [report.task for report in reports if report.rejected is None]
+    if not unsent:
+        yield from (rows for report in reports for rows in report.rejected or ())
         return
-    for item in sent_back.items.filter(lambda item: not isinstance(item, str)).toLocalIterator():
-        if not isinstance(item, str):
-            compressed, size = item
-            quarantine.write(decompress(compressed, size, codec=CODEC, asbytes=True))
+    found = spark.parallelize(unsent, len(unsent)).flatMap(lambda index: rejected_rows(context, context.tasks[index]))
+    found.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        found.count()
+        by_task = groupby(found.toLocalIterator(), key=lambda rows: rows.task)
+        for report in reports:
+            yield from next(by_task)[1] if report.rejected is None else report.rejected
+    finally:
+        with suppress(Py4JError, OSError):  # where Spark has ended, so has what it kept
+            found.unpersist()
 
 
 def _error_by_name(name: str, reason: str) -> LakehouseError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import gc
+import sys
+import zipimport
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,17 +24,30 @@ from lakehouse.errors import PermanentError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mypy_boto3_s3 import S3Client
     from pyspark.accumulators import Accumulator
 
+    from lakehouse.convert.conservation import ConvertedBatch
     from lakehouse.convert.multipart import MultipartUpload
     from lakehouse.convert.plan import PlannedTask
     from lakehouse.convert.runner import Assignment
 
-    # What a task sends to the driver: rejected rows in row order, compressed, with their length before; then its
-    # report as JSON.
-    Item = tuple[bytes, int] | str
-
 CODEC = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRows:
+    """Rejected rows of a batch, on their way to the driver.
+
+    Attributes:
+        task: The task's index.
+        data: Quarantine lines, compressed with ``CODEC``.
+        size_bytes: Their length before.
+    """
+
+    task: int
+    data: bytes
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +57,8 @@ class TaskReport:
     Attributes:
         task: Its index.
         counts: ``Counts.as_dict()``.
-        parts: Its parts, None where its bytes do not fill the parts that it was given, or its rejected rows are too
-            many to send back: then the plan is given up.
+        parts: Its parts, None where its bytes do not fill the parts that it was given: then the plan is given up.
+        rejected: Its rejected rows in row order; None where they are too many to come with the report.
         error_type: Class of the permanent error that it met; Spark need not try that again.
         reason: The error's message.
     """
@@ -50,6 +66,7 @@ class TaskReport:
     task: int
     counts: Mapping[str, Any] = field(default_factory=dict)
     parts: Sequence[Mapping[str, int]] | None = None
+    rejected: Sequence[RejectedRows] | None = ()
     error_type: str | None = None
     reason: str = ""
 
@@ -63,7 +80,7 @@ class TaskContext:
         upload: Where the parts go.
         tasks: The plan.
         client_options: Arguments for the worker's own S3 client.
-        most_rejected_bytes: Compressed rejected rows that one task may send back.
+        most_rejected_bytes: Compressed rejected rows that may come with one task's report.
         rows_done: Counts the rows of finished tasks.
     """
 
@@ -75,50 +92,91 @@ class TaskContext:
     rows_done: Accumulator[int]
 
 
-def run_task(context: TaskContext, task: PlannedTask) -> Iterator[Item]:
+def run_task(context: TaskContext, task: PlannedTask) -> TaskReport:
     """Convert the task's row groups and upload its parts.
 
     Args:
         context: What all tasks share.
         task: The task.
 
-    Yields:
-        Its rejected rows, then its report. A permanent error is a report too: Spark need not try that again.
+    Returns:
+        Its report. A permanent error is told in it, since Spark need not try that again; others are raised.
     """
+    _settle_worker()
     try:
-        yield from _convert_row_groups(context, task)
+        return _uploaded(context, task)
     except PermanentError as error:
-        yield _text(TaskReport(task=task.index, error_type=type(error).__name__, reason=str(error)))
+        return TaskReport(task=task.index, error_type=type(error).__name__, reason=str(error))
 
 
-def _convert_row_groups(context: TaskContext, task: PlannedTask) -> Iterator[Item]:
-    assignment = context.assignment
-    client = boto3.client("s3", config=client_config(), **context.client_options)
-    kernel = Kernel(assignment.facts.schema, assignment.contract)
-    source = S3Source(client, assignment.bucket, assignment.key, assignment.version_id)
+def rejected_rows(context: TaskContext, task: PlannedTask) -> Iterator[RejectedRows]:
+    """Convert the task's row groups once more, only for the rows that are rejected.
+
+    Args:
+        context: What all tasks share.
+        task: The task.
+
+    Yields:
+        Its rejected rows in row order.
+    """
+    _settle_worker()
+    for converted in _converted(context, task, _client(**context.client_options)):
+        if converted.rejected:
+            yield _compressed(task, converted)
+
+
+def _uploaded(context: TaskContext, task: PlannedTask) -> TaskReport:
+    client = _client(**context.client_options)
     counts = Counts()
+    rejected: list[RejectedRows] | None = []
     rejected_bytes = 0
     with TaskWriter(client, context.upload, task) as writer:
-        for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
-            converted = convert_counted(kernel, batch)
-            writer.write(b"".join(chunk.data for chunk in converted.chunks()), batch.data.num_rows)
+        for converted in _converted(context, task, client):
+            writer.take(converted)
             counts += converted.counts
-            if converted.rejected:
-                compressed = compress(converted.rejected, codec=CODEC, asbytes=True)
-                rejected_bytes += len(compressed)
+            if converted.rejected and rejected is not None:
+                rejected.append(_compressed(task, converted))
+                rejected_bytes += len(rejected[-1].data)
                 if rejected_bytes > context.most_rejected_bytes:
-                    yield _text(TaskReport(task=task.index))
-                    return
-                yield compressed, len(converted.rejected)
+                    rejected = None
         parts = writer.finish()
     context.rows_done.add(task.rows)
-    report = TaskReport(
+    return TaskReport(
         task=task.index,
         counts=counts.as_dict(),
         parts=None if parts is None else [asdict(part) for part in parts],
+        rejected=rejected,
     )
-    yield _text(report)
 
 
-def _text(report: TaskReport) -> str:
-    return json.dumps(asdict(report))
+def _converted(context: TaskContext, task: PlannedTask, client: S3Client) -> Iterator[ConvertedBatch]:
+    assignment = context.assignment
+    kernel = Kernel(assignment.facts.schema, assignment.contract)
+    source = S3Source(client, assignment.bucket, assignment.key, assignment.version_id)
+    for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
+        yield convert_counted(kernel, batch)
+
+
+def _compressed(task: PlannedTask, converted: ConvertedBatch) -> RejectedRows:
+    data = compress(converted.rejected, codec=CODEC, asbytes=True)
+    return RejectedRows(task.index, data, len(converted.rejected))
+
+
+@cache
+def _client(**options: Any) -> S3Client:
+    """The worker's S3 client: making one takes longer than many a small task."""
+    return boto3.client("s3", config=client_config(), **options)
+
+
+def _settle_worker() -> None:
+    """Spare this worker process what Spark does between any two of its tasks.
+
+    Spark collects all garbage, which walks through every module that was ever imported, and forgets which files the
+    zip archives on the import path have, after which Python reads their directories again at once
+    (``importlib.invalidate_caches``): together 0.3 s a task. Modules are no garbage, and an archive whose importer is
+    dropped from the cache is read when something is next imported from it.
+    """
+    gc.freeze()
+    for path, importer in list(sys.path_importer_cache.items()):
+        if isinstance(importer, zipimport.zipimporter):
+            del sys.path_importer_cache[path]

@@ -63,6 +63,10 @@ class SplitOutput(ChunkOutput):
     S3 has no way to show several objects at once. They are uploaded whole and invisible; ``complete`` shows them one
     right after the other, the manifest last: whoever must not see a part of a file goes by the manifest. Its form is
     that of Redshift and UNLOAD, which COPY reads.
+
+    ``expect_unchanged`` holds for each object by itself. So where an older version of a file publishes at the same
+    time, the newer one's manifest and every object that it lists are there in the end. Objects that the older one
+    showed beyond those stay in the folder, in no manifest; and until the end a reader may see objects of both.
     Source: https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html
     """
 
@@ -78,6 +82,7 @@ class SplitOutput(ChunkOutput):
         self._manifest = manifest
         self._max_object_bytes = max_object_bytes
         self._parts: list[_Part] = []
+        self._is_listed = False
 
     def take(self, chunk: Chunk) -> None:
         """Append lines.
@@ -92,15 +97,28 @@ class SplitOutput(ChunkOutput):
         part.json_bytes += chunk.json_bytes
         part.rows += chunk.rows
 
-    def complete(self) -> WrittenObject:
+    def expect_unchanged(self) -> None:
+        """Look at every object that is to be replaced, see ``Publication``."""
+        self._require_part()
+        for part in self._parts:
+            part.writer.expect_unchanged()
+        self._manifest.expect_unchanged()
+
+    def _publish(self) -> WrittenObject:
         """Make the objects visible, then the manifest.
 
         Returns:
             The manifest's address and checksum, the number of the objects and their bytes together.
         """
-        if not self._parts:
-            self._begin_part()  # no rows: one empty object, as an output without a limit has
+        self._require_part()
         written = [part.writer.complete() for part in self._parts]
+        if not self._is_listed:
+            self._list(written)
+        manifest = self._manifest.complete()
+        size_bytes = sum(item.size_bytes for item in written)
+        return WrittenObject(manifest.uri, size_bytes, manifest.checksum, objects=len(written))
+
+    def _list(self, written: list[WrittenObject]) -> None:
         entries = [
             {
                 "url": item.uri,
@@ -110,10 +128,7 @@ class SplitOutput(ChunkOutput):
             for item, part in zip(written, self._parts, strict=True)
         ]
         self._manifest.write(json.dumps({"entries": entries}, indent=1).encode() + b"\n")
-        manifest = self._manifest.complete()
-        self._is_settled = True
-        size_bytes = sum(item.size_bytes for item in written)
-        return WrittenObject(manifest.uri, size_bytes, manifest.checksum, objects=len(written))
+        self._is_listed = True
 
     def abort(self) -> None:
         """Leave nothing behind. Does nothing after ``complete`` or ``abort``."""
@@ -123,6 +138,11 @@ class SplitOutput(ChunkOutput):
         for part in self._parts:
             part.writer.abort()
         self._manifest.abort()
+
+    def _require_part(self) -> None:
+        """Without rows there is one empty object, as an output without a limit has."""
+        if not self._parts:
+            self._begin_part()
 
     def _begin_part(self) -> None:
         if self._parts:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from lakehouse.convert.output_writer import OutputWriter
     from lakehouse.convert.source import ParquetFacts, ParquetSource
     from lakehouse.quality.results import Counts
+
+# The most files that macOS lets a process open, whatever it states.
+_MACOS_MOST_FILES = 10_240
 
 
 class Destination(Protocol):
@@ -58,9 +64,29 @@ class LocalDestination:
         path = Path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return LocalFileWriter(path)
+            return _opened(path)
         except OSError as error:
+            if error.errno == errno.EMFILE:
+                raise CommandError(
+                    f"{path}: an output of so many files has more of them open than this process may have. Raise "
+                    "--max-object-bytes, or the limit (ulimit -n)."
+                ) from error
             raise CommandError(f"{path} cannot be written ({error.strerror}). Give -o a place where it can.") from error
+
+
+def _opened(path: Path) -> LocalFileWriter:
+    """Open a file. All files of an output are open until it is complete: each is locked against being cleaned up."""
+    try:
+        return LocalFileWriter(path)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        # What a process has at first is little (256 on a Mac), what it may take for the asking is a lot.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):
+            soft = _MACOS_MOST_FILES if most == resource.RLIM_INFINITY else most
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+        return LocalFileWriter(path)
 
 
 @dataclass(frozen=True, slots=True)

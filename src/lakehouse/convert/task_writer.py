@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
+    from lakehouse.convert.conservation import ConvertedBatch
     from lakehouse.convert.multipart import MultipartUpload, UploadedPart
     from lakehouse.convert.plan import PlannedTask
 
@@ -42,12 +43,32 @@ class TaskWriter:
         self._rows = 0
         self._is_part_too_large = False
 
-    def write(self, ndjson: bytes, rows: int) -> None:
-        """Append a batch.
+    def take(self, converted: ConvertedBatch) -> None:
+        """Append a batch as its lines are joined.
 
         Args:
-            ndjson: Its accepted rows.
-            rows: The rows it was made of, rejected ones included.
+            converted: The batch.
+
+        Raises:
+            RowConservationError: Its lines are not as many as counted.
+            botocore.exceptions.ClientError: S3 refused an earlier part.
+        """
+        lines = rows = 0
+        for chunk in converted.chunks():
+            lines += chunk.rows
+            # Where the rejected rows were is not known here: they are spread over the lines.
+            rows_so_far = converted.rows * lines // max(1, converted.counts.rows_written)
+            self.write(chunk.data, rows_so_far - rows)
+            rows = rows_so_far
+        if rows < converted.rows:
+            self.write(b"", converted.rows - rows)
+
+    def write(self, ndjson: bytes | memoryview, rows: int) -> None:
+        """Append lines.
+
+        Args:
+            ndjson: Accepted rows.
+            rows: The rows they were made of, rejected ones included.
 
         Raises:
             botocore.exceptions.ClientError: S3 refused an earlier part.
@@ -62,7 +83,7 @@ class TaskWriter:
         rest = memoryview(ndjson)
         due = min(self._rows * self._task.parts // self._task.rows, self._task.parts - 1) - self._parts_done
         if due > 0 and rows:
-            # The batch's bytes up to the last row that belongs to a part which is due.
+            # The bytes up to the last row that belongs to a part which is due.
             last_row = (self._parts_done + due) * self._task.rows / self._task.parts
             share = int(len(rest) * min(max((last_row - rows_before) / rows, 0), 1))
             self._end_parts(due, rest[:share])

@@ -2,6 +2,7 @@
 
 Each service's state is a JSON file in the emulator's own format, replaced as a whole: a process that is killed in the
 middle of a checkpoint leaves the previous files. Objects of S3 are not part of it: they are written when they are put.
+Items of DynamoDB are part of it, and until then of the journal.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import LocalError
+from lakehouse.local.journal import Journal
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,13 +38,15 @@ _ATTEMPTS = 5
 class Checkpoints:
     """Saves the emulator's state after it changed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, journal: Journal) -> None:
         """Prepare; nothing is written yet.
 
         Args:
             folder: Where the state lies, a file a service.
+            journal: What a checkpoint of its service makes superfluous.
         """
         self._folder = folder
+        self._journal = journal
         self._changed = asyncio.Event()
         self._saving = threading.Lock()
         self._saved: dict[str, str] = {}
@@ -80,30 +84,40 @@ class Checkpoints:
         is_different = False
         with self._saving:
             for service, get_state in app._build_persistence_save_dict().items():  # noqa: SLF001
-                if not services or service in services:
+                if services and service not in services:
+                    continue
+                if service == self._journal.service:
+                    is_different |= self._save_journaled(service, get_state)
+                else:
                     is_different |= self._save_service(service, get_state)
         return is_different
 
     def _save_service(self, service: str, get_state: Callable[[], Any]) -> bool:
-        from ministack.core import persistence
+        content = _read(service, get_state)
+        if content is None:
+            _LOG.warning("The state of %s kept changing; it is saved with the next checkpoint", service)
+            return True
+        return self._write(service, content)
 
-        for _ in range(_ATTEMPTS):
-            try:
-                state = get_state()
-                if state is None:
-                    return False
-                version = persistence._state_format_version(service)  # noqa: SLF001
-                wrapped = {"__ministack_format__": version, "payload": state}
-                content = json.dumps(wrapped, default=persistence._json_default).encode()  # noqa: SLF001
-            except RuntimeError:
-                # "dictionary changed size during iteration": the service is at work.
-                continue
-            return self._write(service, content)
-        _LOG.warning("The state of %s kept changing; it is saved with the next checkpoint", service)
-        return True
+    def _save_journaled(self, service: str, get_state: Callable[[], Any]) -> bool:
+        superfluous = self._journal.begin_page()
+        content = _read(service, get_state)
+        with self._journal.at_work:
+            # No request is half done: what was when the state was read is journaled by now. Where the service left no
+            # moment to read its state, it waits.
+            if content is None:
+                content = _read(service, get_state)
+        if content is None:
+            _LOG.warning("The state of %s kept changing; it is journaled until the next checkpoint", service)
+            return True
+        is_different = self._write(service, content)
+        self._journal.forget(superfluous)
+        return is_different
 
     def _write(self, service: str, content: bytes) -> bool:
         """Replace a service's file, unless it holds just that."""
+        if not content:
+            return False
         digest = hashlib.sha256(content).hexdigest()
         path = self._folder / f"{service}.json"
         if self._saved.get(service) == digest and path.exists():
@@ -117,6 +131,23 @@ class Checkpoints:
         partial.replace(path)
         self._saved[service] = digest
         return True
+
+
+def _read(service: str, get_state: Callable[[], Any]) -> bytes | None:
+    """A service's state in the emulator's format: empty where it has none, None where it kept changing."""
+    from ministack.core import persistence
+
+    for _ in range(_ATTEMPTS):
+        try:
+            state = get_state()
+            if state is None:
+                return b""
+            wrapped = {"__ministack_format__": persistence._state_format_version(service), "payload": state}  # noqa: SLF001
+            return json.dumps(wrapped, default=persistence._json_default).encode()  # noqa: SLF001
+        except RuntimeError:
+            # "dictionary changed size during iteration": the service is at work.
+            continue
+    return None
 
 
 def check(folder: Path) -> None:

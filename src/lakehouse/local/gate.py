@@ -31,6 +31,13 @@ _S3_OPERATIONS = {
     ("POST", "select"): "SelectObjectContent",
     ("PUT", "inventory"): "PutBucketInventoryConfiguration",
 }
+_OF_ITEMS = frozenset(
+    (
+        *("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction", "TransactGetItems", "TransactWriteItems"),
+        *("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+        *("Query", "Scan", "SearchVectors"),
+    )
+)
 _CREDENTIAL = re.compile(r"Credential=[^/\s]+/[^/]+/[^/]+/([^/]+)/")
 
 
@@ -72,8 +79,8 @@ class Gate:
                 return refusal(service, operation, instead, headers)
             try:
                 answer = await handler(method, path, headers, body, query)
-                if service == "s3" and method in {"PUT", "DELETE"} and "/" not in path.strip("/"):
-                    # Objects are on disk when their upload is answered: so must be what their bucket says of them.
+                if _is_container_change(service, operation, method, path) and answer[0] < 300:
+                    # Objects and items are on disk when they are answered: so must be their buckets and tables.
                     await asyncio.to_thread(self._save, service)
                 return answer
             finally:
@@ -105,6 +112,13 @@ class Gate:
 
 def _not_served() -> str:
     return f"The laptop serves {', '.join(sorted(SERVED))}: use one of these, or run it on AWS."
+
+
+def _is_container_change(service: str, operation: str, method: str, path: str) -> bool:
+    """Whether a request may change a bucket or a table, not only what lies in it."""
+    if service == "s3":
+        return method in {"PUT", "DELETE"} and "/" not in path.strip("/")
+    return service == "dynamodb" and operation not in _OF_ITEMS and not operation.startswith(("Describe", "List"))
 
 
 def operation_of(service: str, method: str, path: str, headers: Headers, body: bytes, query: Query) -> str:

@@ -49,7 +49,7 @@ class Place:
 
     @property
     def state(self) -> Path:
-        """The checkpoints of everything that is not an S3 object."""
+        """The checkpoints of everything that is not an S3 object, and the journal of what came after them."""
         return self.home / "state"
 
     @property

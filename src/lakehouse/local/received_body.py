@@ -34,6 +34,7 @@ _PIECE_BYTES = 512 * 1024
 DEFAULT_ALGORITHM = "CRC64NVME"
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r\n)", re.IGNORECASE)
+_CONTENT_MD5 = re.compile(rb"\r\ncontent-md5:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 # Chunked uploads frame and sign the body in pieces: what lies on the wire is not the object.
 _FRAMED = re.compile(rb"\r\n(?:transfer-encoding:|x-amz-content-sha256:[ \t]*STREAMING-|.*aws-chunked)", re.IGNORECASE)
@@ -94,25 +95,25 @@ class ReceivedBody(mmap.mmap):
         path: The file; whoever keeps the body links it to another name.
         slot: Its place in a file of others; None where the file is its own.
         is_kept: Set by whoever keeps the body in its slot.
-        md5: MD5 of the body.
+        md5: MD5 of the body; None where nobody was going to ask for it.
         checksums: Base64 of its other checksums that were computed on the way, by S3's name of the algorithm.
     """
 
     path: Path
     slot: Slot | None
     is_kept: bool
-    md5: bytes
+    md5: bytes | None
     checksums: dict[str, str]
 
     @classmethod
-    def of(cls, file: BinaryIO, size: int, slot: Slot | None, md5: bytes, found: dict[str, str]) -> Self:
+    def of(cls, file: BinaryIO, size: int, slot: Slot | None, md5: bytes | None, found: dict[str, str]) -> Self:
         """The body in a file.
 
         Args:
             file: The file, the body written.
             size: Bytes of the body.
             slot: The body's place in the file; None where the file is its own.
-            md5: MD5 of its bytes.
+            md5: MD5 of its bytes, where it was computed.
             found: Base64 of other checksums by S3's name of the algorithm.
 
         Returns:
@@ -179,6 +180,7 @@ class Head:
         size: Bytes of the body.
         algorithms: The checksums that S3 computes for it, by their S3 names.
         part: The upload and the number of the part that it is; None where it is no part.
+        has_md5: Whether the client sent an MD5 to compare with.
         awaits_permission: Whether the client waits for ``100 Continue``.
         announced: The head as the HTTP parser gets it: with no body to come.
     """
@@ -186,6 +188,7 @@ class Head:
     size: int
     algorithms: frozenset[str]
     part: tuple[str, int] | None
+    has_md5: bool
     awaits_permission: bool
     announced: bytes
 
@@ -210,7 +213,8 @@ class Head:
         announced, awaits = _EXPECT.subn(b"", _CONTENT_LENGTH.sub(b"\r\nContent-Length: 0", head + b"\r\n"))
         upload, number = _UPLOAD_ID.search(head), _PART_NUMBER.search(head)
         part = (upload[1].decode(), int(number[1])) if upload and number else None
-        return cls(size, frozenset(named or {DEFAULT_ALGORITHM}), part, bool(awaits), announced + b"\r\n"), start
+        algorithms, has_md5 = frozenset(named or {DEFAULT_ALGORITHM}), _CONTENT_MD5.search(head) is not None
+        return cls(size, algorithms, part, has_md5, bool(awaits), announced + b"\r\n"), start
 
 
 class BodyReceiver:
@@ -227,7 +231,13 @@ class BodyReceiver:
         self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="received-body")
 
     async def receive(
-        self, head: Head, start: bytes, writer: asyncio.StreamWriter, slot: Slot | None = None
+        self,
+        head: Head,
+        start: bytes,
+        writer: asyncio.StreamWriter,
+        slot: Slot | None = None,
+        *,
+        needs_md5: bool = True,
     ) -> ReceivedBody:
         """Receive a body; afterwards the connection is at the byte that follows it.
 
@@ -238,6 +248,7 @@ class BodyReceiver:
             start: What was read of it together with the head.
             writer: The connection.
             slot: Where to write it; a file of its own where None.
+            needs_md5: Whether to compute its MD5, which takes longer than all else together.
 
         Returns:
             The body.
@@ -257,11 +268,11 @@ class BodyReceiver:
                     begin = file.seek(slot.offset if slot else 0)
                     loop = asyncio.get_running_loop()
                     await loop.run_in_executor(self._threads, allocate, file, begin, head.size)
-                    md5 = hashlib.md5(usedforsecurity=False)
+                    md5 = hashlib.md5(usedforsecurity=False) if needs_md5 else None
                     others = {name: _DIGESTS[name]() for name in head.algorithms}
-                    await self._fill(file, [md5, *others.values()], pieces)
+                    await self._fill(file, [*([md5] if md5 else []), *others.values()], pieces)
                     found = {name: base64.b64encode(each.digest()).decode() for name, each in others.items()}
-                    return ReceivedBody.of(file, head.size, slot, md5.digest(), found)
+                    return ReceivedBody.of(file, head.size, slot, md5.digest() if md5 else None, found)
             except BaseException:
                 if slot:
                     slot.release()

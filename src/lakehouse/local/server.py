@@ -24,6 +24,7 @@ from lakehouse.local import executors, object_files, registry
 from lakehouse.local.checkpoint import Checkpoints, check
 from lakehouse.local.front import Front
 from lakehouse.local.gate import Gate
+from lakehouse.local.journal import Journal
 from lakehouse.local.place import DEFAULT_REGION, HOST, Place, enter
 from lakehouse.local.processes import guard_session, holder_of_port, kill_session
 from lakehouse.local.registry import Declaration
@@ -128,6 +129,8 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     from hypercorn.config import Config
     from ministack import app
 
+    from lakehouse.local.fixes import dynamodb
+
     sys.setswitchinterval(_SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -136,7 +139,9 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
 
     for service in SERVED.values():
         _load(app, service.name)
-    checkpoints = Checkpoints(place.state)
+    journal = Journal(place.state, "dynamodb")
+    answered = journal.read()
+    checkpoints = Checkpoints(place.state, journal)
     gate = None
     if declared is not None:
         from lakehouse.local.fixes import s3_uploads
@@ -150,6 +155,7 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     def on_ready() -> None:
         # The emulator has loaded its state; from here on the checkpoints save it, and it need not do so itself.
         app.PERSIST_STATE = False
+        dynamodb.resume(journal, answered)
         _announce(place)
 
     front = Front(app.app, place, on_ready=on_ready, gate=gate)

@@ -25,6 +25,7 @@ locals {
     write_processed = {
       Sid    = "WriteProcessed"
       Effect = "Allow"
+      # S3 wants s3:GetObject of whoever writes under If-Match.
       Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
       Resource = [
         "${var.layers.processed.bucket.arn}/${var.layers.processed.prefix}*",

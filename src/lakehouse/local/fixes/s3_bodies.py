@@ -15,6 +15,7 @@ from hypercorn.events import Closed, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from ministack.core import iam_evaluator
 
+from lakehouse.local.fixes.s3_etags import needs_md5
 from lakehouse.local.fixes.s3_uploads import slot_of
 from lakehouse.local.place import current
 from lakehouse.local.received_body import BodyReceiver, Head, ReceivedBody, attached, received_body
@@ -53,7 +54,7 @@ def read_data(_original: Callable[..., Any]) -> Callable[..., Any]:
                 cast("asyncio.Transport", self.writer.transport).pause_reading()
                 await self.idle_task.stop()
                 try:
-                    body = await receiver.receive(head, start, self.writer, slot_of(head))
+                    body = await receiver.receive(head, start, self.writer, slot_of(head), needs_md5=needs_md5(head))
                 except OSError as error:
                     if not isinstance(error, ConnectionError):
                         _LOG.exception("An upload of %d bytes could not be received", head.size)
@@ -99,22 +100,6 @@ def read_request_body(original: Callable[..., Awaitable[Any]]) -> Callable[..., 
 @fixes(
     "s3",
     "PutObject",
-    replaces=f"{_S3}:md5_hash",
-    signature="(data)",
-    symptom="the ETag of a big body stalls every other request",
-)
-def md5_hash(original: Callable[..., str]) -> Callable[..., str]:
-    """The digest that was computed while the body came in."""
-
-    def replacement(data: Any) -> str:
-        return data.md5.hex() if isinstance(data, ReceivedBody) else original(data)
-
-    return replacement
-
-
-@fixes(
-    "s3",
-    "PutObject",
     replaces=f"{_S3}:_compute_s3_checksum",
     signature="(algorithm, body)",
     symptom="the checksum of a big body stalls every other request",
@@ -140,7 +125,8 @@ def validate_content_md5(original: Callable[..., Answer | None]) -> Callable[...
     """Compared with the digest that was computed while the body came in."""
 
     def replacement(headers: Headers, body: Any) -> Answer | None:
-        if isinstance(body, ReceivedBody) and headers.get("content-md5") == base64.b64encode(body.md5).decode():
+        known = body.md5 if isinstance(body, ReceivedBody) else None
+        if known is not None and headers.get("content-md5") == base64.b64encode(known).decode():
             return None
         return original(headers, body)
 

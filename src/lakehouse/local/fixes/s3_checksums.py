@@ -13,6 +13,7 @@ from typing import Any
 from awscrt import checksums
 from ministack.services import s3
 
+from lakehouse.local.fixes.s3_etags import etags_under
 from lakehouse.local.received_body import DEFAULT_ALGORITHM
 from lakehouse.local.registry import fixes
 
@@ -91,7 +92,9 @@ def put_object(original: Callable[..., Any]) -> Callable[..., Any]:
     """The answer carries the checksum that was computed or verified."""
 
     def replacement(bucket_name: str, key: str, body: bytes, headers: Headers) -> Answer:
-        status, answer, content = original(bucket_name, key, body, headers)
+        encryption, _ = s3._resolve_sse_write_headers(headers, bucket_name)
+        with etags_under(encryption or {}):
+            status, answer, content = original(bucket_name, key, body, headers)
         if status == 200:
             stored = s3._buckets[bucket_name]["objects"][key]["checksums"]
             answer |= {f"x-amz-checksum-{name.lower()}": value for name, value in stored.items()}

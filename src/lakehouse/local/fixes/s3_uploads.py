@@ -18,6 +18,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import s3
 
 from lakehouse.local.fixes.s3_checksums import COMPOSITE, FULL_OBJECT
+from lakehouse.local.fixes.s3_etags import etags_under
 from lakehouse.local.object_files import metadata_of
 from lakehouse.local.place import current
 from lakehouse.local.received_body import DEFAULT_ALGORITHM, Head, Slot
@@ -145,9 +146,11 @@ def upload_part(original: Callable[..., Any]) -> Callable[..., Any]:
     """A part goes to disk as soon as it was checked."""
 
     def replacement(bucket_name: str, key: str, body: bytes, query_params: Json, headers: Headers) -> Answer:
-        answer: Answer = original(bucket_name, key, body, query_params, headers)
+        upload_id = s3._qp(query_params, "uploadId")
+        with etags_under(s3._stored_sse_headers(s3._multipart_uploads.get(upload_id) or {})):
+            answer: Answer = original(bucket_name, key, body, query_params, headers)
         if answer[0] == 200:
-            _store_part(s3._qp(query_params, "uploadId"), int(s3._qp(query_params, "partNumber")))
+            _store_part(upload_id, int(s3._qp(query_params, "partNumber")))
         return answer
 
     return replacement
