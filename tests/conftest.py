@@ -11,12 +11,17 @@ import boto3
 import botocore.loaders
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 from lakehouse.local.endpoint import Endpoint
 
 _ROOT = Path(__file__).resolve().parents[1]
 
 ClientFactory = Callable[..., Any]
+
+# No test asserts a time, so neither does Hypothesis.
+settings.register_profile("timeless", deadline=None)
+settings.load_profile("timeless")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 Run = Callable[[], int]  # gives the bytes of JSON that it wrote
 Contestant = Callable[[Path, Path], Run]
 BUCKET = "benchmark"
+# A gigabit a second.
+LINK_BYTES_A_SECOND = 125_000_000
 
 
 def lakehouse_with_rules(source: Path, folder: Path) -> Run:
@@ -98,9 +102,16 @@ def lakehouse_on_spark(source: Path, folder: Path) -> Run:
 
 
 def lakehouse_to_the_endpoint(source: Path, folder: Path) -> Run:
+    return _to_the_endpoint(_endpoint_client(), source)
+
+
+def lakehouse_over_a_link(source: Path, folder: Path) -> Run:
+    return _to_the_endpoint(_over_a_link(_endpoint_client()), source)
+
+
+def _to_the_endpoint(s3: Any, source: Path) -> Run:
     from lakehouse.convert.in_process import InProcessRunner
 
-    s3 = _endpoint_client()
     return _published(s3, InProcessRunner(s3), source)
 
 
@@ -123,11 +134,19 @@ def conversion_alone(source: Path, folder: Path) -> Run:
 
 def upload_alone(source: Path, folder: Path) -> Run:
     """The same bytes, converted before."""
+    return _upload(_endpoint_client(), source, folder)
+
+
+def upload_over_a_link(source: Path, folder: Path) -> Run:
+    """The same bytes, converted before."""
+    return _upload(_over_a_link(_endpoint_client()), source, folder)
+
+
+def _upload(s3: Any, source: Path, folder: Path) -> Run:
     from lakehouse.convert.object_writer import ObjectWriter
 
     _lakehouse(source, folder, _contract())()
     data = memoryview((folder / "out.json").read_bytes())
-    s3 = _endpoint_client()
 
     def run() -> int:
         with ObjectWriter(s3, BUCKET, "uploaded.json") as writer:
@@ -157,7 +176,10 @@ def _nowhere() -> Any:
         def seal(self) -> None:
             """Nothing is held."""
 
-        def complete(self) -> WrittenObject:
+        def expect_unchanged(self) -> None:
+            """Nobody else writes to nowhere."""
+
+        def _publish(self) -> WrittenObject:
             return WrittenObject("nowhere", self.size_bytes, None)
 
         def abort(self) -> None:
@@ -186,6 +208,18 @@ def _endpoint_client() -> Any:
     from lakehouse.aws_errors import client_config
 
     return boto3.client("s3", config=client_config())
+
+
+def _over_a_link(s3: Any) -> Any:
+    """The client behind a link of limited speed, as S3 is: sending costs time then, and no more of the processor."""
+    lock = threading.Lock()
+
+    def send(request: Any, **_: Any) -> None:
+        with lock:
+            time.sleep(int(request.headers["Content-Length"]) / LINK_BYTES_A_SECOND)
+
+    s3.meta.events.register("before-send.s3.UploadPart", send)
+    return s3
 
 
 def _size(key: str) -> int:
@@ -227,8 +261,14 @@ TO_DISK: dict[str, Contestant] = {
     "Spark df.write.json (no rules)": spark_write_json,
     "lakehouse on Spark, rules, to the endpoint": lakehouse_on_spark,
 }
+# By the first two of each, the third is judged.
 TO_THE_ENDPOINT: dict[str, Contestant] = {
     "conversion alone, rules": conversion_alone,
     "upload alone": upload_alone,
     "both, overlapping": lakehouse_to_the_endpoint,
+}
+OVER_A_LINK: dict[str, Contestant] = {
+    "conversion alone, rules": conversion_alone,
+    "upload alone, over the link": upload_over_a_link,
+    "both, overlapping, over the link": lakehouse_over_a_link,
 }

@@ -21,7 +21,7 @@ MOST_MB = 600
 # Of each file, one part in so many, so that the tests take seconds; TORTURE=full takes the whole file.
 SHARES = {
     "rows_of_10_mb": 3,
-    "columns_10_000": 2,
+    "columns_10_000": 3,
     "row_groups_100_000": 10,
     "row_group_of_2_gb": 10,
     "text_of_1_mb_repeated": 40,

@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_MOST_COMPARED_BYTES = 100 * 10**6
+_MOST_COMPARED_BYTES = 50 * 10**6
 
 
 def rows_of_10_mb(path: Path, share: int = 1) -> int:

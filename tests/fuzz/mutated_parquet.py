@@ -358,7 +358,7 @@ def convert(content: bytes) -> tuple[str, bytes | None]:
     source = BytesSource(content)
     try:
         facts = inspect(source)
-        kernel = Kernel(facts.schema)
+        kernel = Kernel(facts.schema, name=NAME)
         lines = bytearray()
         rows = 0
         for batch in iter_batches(source):
@@ -406,6 +406,7 @@ class Fuzzer:
             self.failures += 1
             print(f"FAILED {done}: {type(error).__name__}: {error}")
             if self._keep:
+                self._keep.mkdir(parents=True, exist_ok=True)
                 (self._keep / f"{case}.parquet").write_bytes(broken.content)
         else:
             self._outcomes[outcome] += 1

@@ -7,7 +7,8 @@ import gzip
 import pyarrow as pa
 import pytest
 
-from lakehouse.local.crawling.schemas import FileSchema, UnsupportedTypeError, hive_type, of_text, widest
+from lakehouse.local.crawling.parquet_footers import UnsupportedTypeError, hive_type
+from lakehouse.local.crawling.schemas import FileSchema, of_text, widest
 from lakehouse.local.crawling.tables import CrawledFile, group, is_excluded, table_name
 
 TRIPS = FileSchema("parquet", (("id", "bigint"), ("fare", "double"), ("flag", "string")), 1)

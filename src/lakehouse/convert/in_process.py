@@ -61,8 +61,8 @@ class InProcessRunner:
         Yields:
             The draft.
         """
-        kernel = Kernel(assignment.facts.schema, assignment.contract)
         source = S3Source(self._s3, assignment.bucket, assignment.key, assignment.version_id)
+        kernel = Kernel(assignment.facts.schema, assignment.contract, name=source.name)
         open_writer = partial(self._writer, assignment)
         with (
             open_output(open_writer, assignment.output_key, kernel.output) as output,

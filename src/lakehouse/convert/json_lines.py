@@ -115,13 +115,16 @@ class JsonLines:
         """
         return _column_text(self._mapping.apply(index, array, Findings()), None)
 
-    def lines(self, columns: Sequence[ColumnText], rows: int, end: str = "}\n") -> Lines:
+    def lines(
+        self, columns: Sequence[ColumnText], rows: int, end: str = "}\n", left_out: np.ndarray | None = None
+    ) -> Lines:
         """Put columns side by side.
 
         Args:
             columns: What ``texts`` gave, with the same rows kept of each.
             rows: How many.
             end: What follows the last value of a row.
+            left_out: Booleans, true for rows that give no line; None where all do.
 
         Returns:
             The lines, not yet joined.
@@ -132,7 +135,7 @@ class JsonLines:
             builder.add(lead + key, column)
             lead = ","
         builder.add_text(end)
-        return Lines(rows, builder.pieces(), len(end) if self._omits_nulls else None)
+        return Lines(rows, builder.pieces(), len(end) if self._omits_nulls else None, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +156,17 @@ class Lines:
     """Lines of JSON, to be joined when they are needed.
 
     Attributes:
-        rows: How many.
+        rows: How many rows there are.
         pieces: What a line is joined from: constants, arrays with an element a row, and what is looked up.
         empty_length: Where nulls are omitted, the length of a line of nulls only, which lacks its opening brace.
+        left_out: Booleans, true for rows that give no line; None where all do. Leaving rows out while lines are joined
+            is cheaper than taking them out of every column before.
     """
 
     rows: int
     pieces: tuple[Any, ...]
     empty_length: int | None = None
+    left_out: np.ndarray | None = None
 
     def stretches(self, rows: int = _STRETCH_ROWS) -> Iterator[memoryview]:
         """Join the lines a few at a time, so that they are written while the processor's cache still holds them.
@@ -172,7 +178,9 @@ class Lines:
             Whole lines. Each stretch has memory of its own.
         """
         for start in range(0, self.rows, rows):
-            yield buffer_of(self.joined(start, min(rows, self.rows - start)))
+            stretch = buffer_of(self.joined(start, min(rows, self.rows - start)))
+            if stretch:
+                yield stretch
 
     def joined(self, start: int = 0, length: int | None = None) -> Any:
         """Join lines.
@@ -182,15 +190,20 @@ class Lines:
             length: How many; None for all that follow.
 
         Returns:
-            Large strings, a line a row.
+            Large strings, a line a row; an empty null for a row that is left out.
         """
         length = self.rows - start if length is None else length
         pieces = [_cut(piece, start, length) for piece in self.pieces]
+        null: str | None = "null" if self.empty_length is None else ""
+        left_out = None if self.left_out is None else self.left_out[start : start + length]
+        if left_out is not None and left_out.any():
+            # A null among the pieces makes the line null, so there must be no other.
+            pieces = [pc.fill_null(piece, null) if _has_nulls(piece) else piece for piece in pieces]
+            pieces.append(_nulls_among_empty(left_out))
+            null = None
         if all(isinstance(piece, pa.Scalar) for piece in pieces):
             return pa.array(["".join(piece.as_py() for piece in pieces)] * length, _TEXT)
-        if self.empty_length is None:
-            return _joined(pieces, "null")
-        return _with_braces(pieces, self.empty_length)
+        return _joined(pieces, null) if self.empty_length is None else _with_braces(pieces, null, self.empty_length)
 
 
 def buffer_of(texts: Any) -> memoryview:
@@ -340,15 +353,30 @@ def _cut(piece: Any, start: int, length: int) -> Any:
     return piece if isinstance(piece, pa.Scalar) else piece.slice(start, length)
 
 
-def _with_braces(pieces: Sequence[Any], empty_length: int) -> Any:
+def _has_nulls(piece: Any) -> bool:
+    return not isinstance(piece, pa.Scalar) and piece.null_count > 0
+
+
+def _nulls_among_empty(is_null: np.ndarray) -> Any:
+    """Empty texts, null where it is said."""
+    validity = pa.py_buffer(np.packbits(~is_null, bitorder="little"))
+    offsets = pa.py_buffer(np.zeros(len(is_null) + 1, np.int64))
+    return pa.Array.from_buffers(_TEXT, len(is_null), [validity, offsets, pa.py_buffer(b"")])
+
+
+def _with_braces(pieces: Sequence[Any], null: str | None, empty_length: int) -> Any:
     """Join rows that begin with a comma (or are empty), and turn it into the opening brace."""
-    lines = _joined(pieces, "")
+    lines = _joined(pieces, null)
     is_empty = pc.equal(pc.binary_length(lines), empty_length)
     if pc.any(is_empty).as_py():
         commas = pc.if_else(is_empty, _text(","), _text(""))
-        lines = _joined([commas, *pieces], "")
+        lines = _joined([commas, *pieces], null)
     _, offsets, data = lines.buffers()
-    np.frombuffer(data, dtype=np.uint8)[np.frombuffer(offsets, dtype=np.int64)[: len(lines)]] = ord("{")
+    starts = np.frombuffer(offsets, dtype=np.int64)[: len(lines)]
+    if lines.null_count:
+        starts = starts[lines.is_valid().to_numpy(zero_copy_only=False)]
+    if len(starts):
+        np.frombuffer(data, dtype=np.uint8)[starts] = ord("{")
     return lines
 
 

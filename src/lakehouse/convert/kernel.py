@@ -22,7 +22,7 @@ from lakehouse.convert.distinct import Distinct, distinct
 from lakehouse.convert.json_lines import ColumnText, JsonLines, Lines, buffer_of
 from lakehouse.convert.json_mapping import Findings, selected
 from lakehouse.convert.lossless_cast import cast_losslessly
-from lakehouse.errors import ConversionError
+from lakehouse.errors import ConversionError, InputFileError
 from lakehouse.quality.quarantine import quarantine_lines
 from lakehouse.quality.results import Counts
 from lakehouse.quality.rules import CompiledRule, compile_rules
@@ -66,6 +66,7 @@ class Kernel:
         schema: The file's columns.
         contract: The dataset's contract; None converts by the schema alone, with no rules but those of JSON itself.
         output: How the lines are stored, where that is not as the contract says.
+        name: The file, for messages.
 
     Attributes:
         drift: What differs between file and contract, all of it allowed.
@@ -81,10 +82,19 @@ class Kernel:
     """
 
     def __init__(
-        self, schema: pa.Schema, contract: Contract | None = None, output: OutputOptions | None = None
+        self,
+        schema: pa.Schema,
+        contract: Contract | None = None,
+        output: OutputOptions | None = None,
+        *,
+        name: str = "A file",
     ) -> None:
+        self._name = name
         # The file's own columns, for the quarantine: rejected rows are shown as they came. It also refuses bad names.
-        self._quarantine_lines = JsonLines(schema, has_entry_maps=True)
+        try:
+            self._quarantine_lines = JsonLines(schema, has_entry_maps=True)
+        except InputFileError as error:
+            raise InputFileError(f"{name}: {error}") from error
         self._names = list(schema.names)
         self._casts: dict[str, pa.DataType] = {}
         self._compiled: tuple[CompiledRule, ...] = ()
@@ -127,7 +137,7 @@ class Kernel:
         except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             said = " ".join(str(error).split())[:300]
             raise ConversionError(
-                f"Rows {first_row + 1} to {first_row + batch.num_rows} could not be written as JSON "
+                f"{self._name}: rows {first_row + 1} to {first_row + batch.num_rows} could not be written as JSON "
                 f"({type(error).__name__}: {said}). Report it with the file's schema."
             ) from error
 
@@ -140,14 +150,11 @@ class Kernel:
         distincts = [distinct(column) for column in conformed.columns]
         texts, findings = self._lines.texts(conformed.columns, distincts)
         broken = self._broken(conformed, distincts, findings, rows)
-        rejected = b""
-        rejected_rows = 0
+        rejected, rejected_rows, is_bad = b"", 0, None
         if broken:
             is_bad = np.logical_or.reduce(list(broken.values()))
             rejected_rows = int(is_bad.sum())
             rejected = self._quarantined(batch, texts, first_row, is_bad, broken)
-            good = np.flatnonzero(~is_bad)
-            texts = [text.kept(good) for text in texts]
         counts = Counts(
             rows,
             rows - rejected_rows,
@@ -155,7 +162,7 @@ class Kernel:
             {**dict.fromkeys(self.rules, 0), **{name: int(mask.sum()) for name, mask in broken.items()}},
             conformed.nonfinite_values + findings.nonfinite_values,
         )
-        return Converted(self._lines.lines(texts, rows - rejected_rows), rejected, counts)
+        return Converted(self._lines.lines(texts, rows, left_out=is_bad), rejected, counts)
 
     def _conform(self, batch: pa.RecordBatch) -> _Conformed:
         """Cast what the contract wants otherwise."""

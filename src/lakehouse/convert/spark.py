@@ -36,6 +36,7 @@ from lakehouse.convert.output_writer import Publication
 from lakehouse.convert.plan import plan_tasks
 from lakehouse.convert.precondition import Precondition
 from lakehouse.convert.runner import Draft
+from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.spark_task import CODEC, TaskContext, rejected_rows, run_task
 from lakehouse.errors import ConversionError, LakehouseError, ServiceUnavailableError
 
@@ -158,7 +159,9 @@ class SparkRunner:
             LakehouseError: As the kernel or the reader raised it in a task.
             ConversionError: Spark gave up.
         """
-        kernel = Kernel(assignment.facts.schema, assignment.contract)  # refuses here what every task would refuse
+        # Refuses here what every task would refuse.
+        name = S3Source(self._s3, assignment.bucket, assignment.key, assignment.version_id).name
+        kernel = Kernel(assignment.facts.schema, assignment.contract, name=name)
         if kernel.output.max_object_bytes is not None:
             _log.info("The output of %s is limited in size: the driver converts it alone", assignment.key)
             with InProcessRunner(self._s3).draft(assignment, note_progress) as draft:

@@ -151,8 +151,8 @@ def _uploaded(context: TaskContext, task: PlannedTask) -> TaskReport:
 
 def _converted(context: TaskContext, task: PlannedTask, client: S3Client) -> Iterator[ConvertedBatch]:
     assignment = context.assignment
-    kernel = Kernel(assignment.facts.schema, assignment.contract)
     source = S3Source(client, assignment.bucket, assignment.key, assignment.version_id)
+    kernel = Kernel(assignment.facts.schema, assignment.contract, name=source.name)
     for batch in iter_batches(source, task.row_groups, batch_rows(assignment.facts)):
         yield convert_counted(kernel, batch)
 

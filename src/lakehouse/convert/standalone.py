@@ -159,7 +159,7 @@ def convert_alone(
     """
     started = time.monotonic()
     facts = inspect(source)
-    kernel = Kernel(facts.schema, contract, options)
+    kernel = Kernel(facts.schema, contract, options, name=source.name)
     with (
         open_output(destination.open, output_name, kernel.output) as output,
         destination.open(quarantine_name) as quarantine,

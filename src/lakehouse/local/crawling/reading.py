@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pyarrow as pa
 from botocore.exceptions import ClientError
 
-from lakehouse.local.crawling.schemas import PARQUET_MAGIC, SAMPLE_BYTES, FileSchema, of_parquet, of_text
+from lakehouse.local.crawling.schemas import PARQUET_MAGIC, SAMPLE_BYTES, FileSchema, of_text
 from lakehouse.local.crawling.tables import CrawledFile, is_excluded
 
 _READERS = 8
@@ -98,8 +97,10 @@ def _classify(s3: Any, bucket: str, key: str, size: int) -> FileSchema | None:
                 return None
             if footer > len(tail):
                 tail = _range(s3, bucket, key, size - footer, size)
-            # A reader of parquet starts at the end: the footer alone has the schema.
-            return of_parquet(pa.BufferReader(tail[-footer:]))
+            # Every start of the endpoint would wait for PyArrow.
+            from lakehouse.local.crawling.parquet_footers import of_parquet
+
+            return of_parquet(tail[-footer:])
         head = tail if size <= _TAIL_BYTES else _range(s3, bucket, key, 0, min(size, SAMPLE_BYTES))
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "InvalidRange"):

@@ -1,4 +1,4 @@
-"""Columns of files, in the type names of the Hive metastore, out of footers and first records only.
+"""What a file turns out to be, and the columns of text files by their first records, in the Hive metastore's types.
 
 Source: https://docs.aws.amazon.com/glue/latest/dg/add-classifier.html
 """
@@ -10,12 +10,8 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 Columns = dict[str, str]
 
@@ -42,76 +38,6 @@ class FileSchema:
     columns: tuple[tuple[str, str], ...]
     records: int
     compression: str = "none"
-
-
-def of_parquet(source: Any) -> FileSchema | None:
-    """Read a parquet footer.
-
-    Args:
-        source: A seekable file.
-
-    Returns:
-        Its schema; None where it is no parquet file, or holds a type that Hive has not.
-    """
-    try:
-        footer = pq.ParquetFile(source)
-        columns = tuple((field.name.lower(), hive_type(field.type)) for field in footer.schema_arrow)
-    except (pa.ArrowException, OSError, UnsupportedTypeError):
-        return None
-    return FileSchema("parquet", columns, footer.metadata.num_rows)
-
-
-class UnsupportedTypeError(ValueError):
-    """A type that a Hive table cannot have."""
-
-
-def hive_type(kind: pa.DataType) -> str:
-    """Name an Arrow type as the Data Catalog does.
-
-    Args:
-        kind: The Arrow type.
-
-    Returns:
-        For example ``array<struct<a:int>>``.
-
-    Raises:
-        UnsupportedTypeError: There is no such Hive type.
-    """
-    for matches, name in _HIVE_TYPES:
-        if matches(kind):
-            return name
-    if pa.types.is_decimal(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    if pa.types.is_dictionary(kind):
-        return hive_type(kind.value_type)
-    if pa.types.is_struct(kind):
-        return f"struct<{','.join(f'{field.name.lower()}:{hive_type(field.type)}' for field in kind)}>"
-    if pa.types.is_map(kind):
-        return f"map<{hive_type(kind.key_type)},{hive_type(kind.item_type)}>"
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return f"array<{hive_type(kind.value_type)}>"
-    raise UnsupportedTypeError(f"{kind} has no Hive type")
-
-
-# An unsigned integer needs the next wider signed type.
-_HIVE_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
-    (pa.types.is_int8, "tinyint"),
-    (lambda kind: pa.types.is_int16(kind) or pa.types.is_uint8(kind), "smallint"),
-    (lambda kind: pa.types.is_int32(kind) or pa.types.is_uint16(kind), "int"),
-    (lambda kind: pa.types.is_int64(kind) or pa.types.is_uint32(kind), "bigint"),
-    (pa.types.is_uint64, "decimal(20,0)"),
-    (lambda kind: pa.types.is_float16(kind) or pa.types.is_float32(kind), "float"),
-    (pa.types.is_float64, "double"),
-    (pa.types.is_boolean, "boolean"),
-    (lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind), "string"),
-    (pa.types.is_timestamp, "timestamp"),
-    (pa.types.is_date, "date"),
-    (
-        lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind),
-        "binary",
-    ),
-    (pa.types.is_time, "bigint"),
-)
 
 
 def of_text(head: bytes, *, is_whole: bool) -> FileSchema | None:
