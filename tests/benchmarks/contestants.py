@@ -16,6 +16,8 @@ Contestant = Callable[[Path, Path], Run]
 BUCKET = "benchmark"
 # A gigabit a second.
 LINK_BYTES_A_SECOND = 125_000_000
+# What the converter hands on at a time.
+_STRETCH_BYTES = 2**21
 
 
 def lakehouse_with_rules(source: Path, folder: Path) -> Run:
@@ -145,8 +147,7 @@ def upload_over_a_link(source: Path, folder: Path) -> Run:
 def _upload(s3: Any, source: Path, folder: Path) -> Run:
     from lakehouse.convert.object_writer import ObjectWriter
 
-    _lakehouse(source, folder, _contract())()
-    data = memoryview((folder / "out.json").read_bytes())
+    data = _json(source, folder)
 
     def run() -> int:
         with ObjectWriter(s3, BUCKET, "uploaded.json") as writer:
@@ -210,6 +211,49 @@ def _endpoint_client() -> Any:
     return boto3.client("s3", config=client_config())
 
 
+def copied_in_memory(source: Path, folder: Path) -> Run:
+    """The JSON as it is, copied once."""
+    data = _json(source, folder)
+    target = memoryview(bytearray(_STRETCH_BYTES))
+
+    def run() -> int:
+        for start in range(0, len(data), _STRETCH_BYTES):
+            piece = data[start : start + _STRETCH_BYTES]
+            target[: len(piece)] = piece
+        return len(data)
+
+    return run
+
+
+def written_to_disk(source: Path, folder: Path) -> Run:
+    """The JSON as it is, written to a new file: into the system's cache, as every contestant leaves it."""
+    data = _json(source, folder)
+
+    def run() -> int:
+        with (folder / "out.copy.json").open("wb", buffering=0) as file:
+            for start in range(0, len(data), _STRETCH_BYTES):
+                file.write(data[start : start + _STRETCH_BYTES])
+        return len(data)
+
+    return run
+
+
+def _json(source: Path, folder: Path) -> memoryview:
+    _lakehouse(source, folder, _contract())()
+    return memoryview((folder / "out.json").read_bytes())
+
+
+def create_bucket(name: str) -> None:
+    """A bucket as the lakehouse's: encrypted with a KMS key, so that nobody computes MD5s of what goes into it."""
+    import boto3
+
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
 def _over_a_link(s3: Any) -> Any:
     """The client behind a link of limited speed, as S3 is: sending costs time then, and no more of the processor."""
     lock = threading.Lock()
@@ -260,6 +304,10 @@ TO_DISK: dict[str, Contestant] = {
     "awswrangler to_json, to the endpoint (no rules)": awswrangler_to_json,
     "Spark df.write.json (no rules)": spark_write_json,
     "lakehouse on Spark, rules, to the endpoint": lakehouse_on_spark,
+}
+BOUNDS: dict[str, Contestant] = {
+    "copied in memory": copied_in_memory,
+    "written to a file": written_to_disk,
 }
 # By the first two of each, the third is judged.
 TO_THE_ENDPOINT: dict[str, Contestant] = {

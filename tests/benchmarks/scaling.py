@@ -18,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from contestants import create_bucket
 from spark_cluster import SparkCluster
 
 BUCKET = "scaling"
@@ -48,9 +49,9 @@ def converted(source: Path, workers: int, folder: Path, environment: Mapping[str
 def driver(master: str, source: Path) -> dict[str, Any]:
     """Convert the file twice with a cluster, as the Glue job does."""
     import boto3
-    from botocore.config import Config
     from pyspark import SparkConf, SparkContext
 
+    from lakehouse.aws_errors import client_config
     from lakehouse.contracts.catalog import ContractCatalog
     from lakehouse.convert.plan import plan_tasks
     from lakehouse.convert.runner import Assignment
@@ -61,9 +62,9 @@ def driver(master: str, source: Path) -> dict[str, Any]:
     settings = {"spark.ui.enabled": "false", "spark.executor.memory": "1g", "spark.driver.host": "127.0.0.1"}
     spark = SparkContext(master, "scaling", conf=SparkConf().setAll(list(settings.items())))
     workers = spark.defaultParallelism
-    s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    s3 = boto3.client("s3", config=client_config())
     if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket=BUCKET)
+        create_bucket(BUCKET)
     s3.upload_file(str(source), BUCKET, source.name)
     contract = ContractCatalog.packaged().find("yellow_tripdata")
     runner = SparkRunner(lambda: spark, s3, client_options={"endpoint_url": s3.meta.endpoint_url})
