@@ -52,7 +52,8 @@ def part_bytes(number: int) -> int:
     """Size to which a part of a stream of unknown length grows.
 
     Small parts keep memory low and start the upload early; 10,000 small parts do not hold a large object. So the size
-    doubles every 1,000 parts: 8 MiB up to 8 GiB of output, and more than S3's 5 TiB in all.
+    doubles every 1,000 parts: 8 MiB up to 8 GiB of output, and 7.8 TiB in all. S3's largest object, 48.8 TiB, is 10,000
+    parts of 5 GiB: only who knows its length from the first part on can make it.
 
     Args:
         number: Part number, from 1.
