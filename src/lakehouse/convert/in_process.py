@@ -1,7 +1,7 @@
 """The runner of one process: reading, converting and uploading overlap, memory stays bounded.
 
-A Lambda function for small files, and any laptop. One process decodes, threads convert batches and hand their lines on
-in file order, and parts are uploaded behind them.
+A Lambda function for small files, and any laptop. One process decodes, the kernel's threads convert, this thread joins
+lines and hands them on in file order, and parts are uploaded behind it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lakehouse.convert.ahead import WorkAhead
 from lakehouse.convert.conservation import convert_counted
 from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.object_writer import ObjectWriter
@@ -19,20 +20,18 @@ from lakehouse.convert.runner import Draft
 from lakehouse.convert.s3_source import S3Source
 from lakehouse.convert.source import iter_batches
 from lakehouse.convert.split_output import open_output
-from lakehouse.convert.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3 import S3Client
 
-    from lakehouse.convert.conservation import ConvertedBatch
     from lakehouse.convert.output_writer import ChunkOutput, OutputWriter
     from lakehouse.convert.runner import Assignment
     from lakehouse.convert.source import ParquetFacts, ParquetSource
 
 # More threads than this hold more batches in memory than they save time.
-_MOST_THREADS = 4
+_MOST_KERNEL_THREADS = 4
 # Parts of a large object that are sent at a time.
 _UPLOAD_THREADS = 4
 
@@ -104,16 +103,13 @@ def convert_stream(
         What became of the rows.
     """
     counts = Counts()
-
-    def write(converted: ConvertedBatch) -> None:
-        nonlocal counts
+    batches = iter_batches(source, batch_rows=batch_rows(facts))
+    # Half of the cores: the others read, join lines and write. The kernel's short calls gain nothing from more threads.
+    threads = max(1, min((os.cpu_count() or 1) // 2, _MOST_KERNEL_THREADS))
+    for converted in WorkAhead(batches, partial(convert_counted, kernel), threads).results():
         for chunk in converted.chunks():
             output.take(chunk)
         quarantine.write(converted.rejected)
         counts += converted.counts
         note_progress(counts.rows_read)
-
-    batches = iter_batches(source, batch_rows=batch_rows(facts))
-    threads = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
-    Turns(batches, partial(convert_counted, kernel), write).run(threads)
     return counts

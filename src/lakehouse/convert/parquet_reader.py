@@ -22,7 +22,7 @@ _SPAN_BYTES = 32 * 2**20
 # Decoded bytes of such row groups: each of them may have a page of all its rows.
 _SPAN_DECODED_BYTES = 64 * 2**20
 # Each row group that is read at once has readers of its own, for every column.
-_SPAN_CHUNKS = 20_000
+_SPAN_CHUNKS = 10_000
 _MOST_NANOSECONDS = 2**63 - 1
 # A broken file is read again column by column to name the culprit, unless that would take too long.
 _MOST_COLUMNS_TO_DIAGNOSE = 500
