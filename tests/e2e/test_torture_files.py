@@ -124,7 +124,7 @@ def require_bounded(done: dict[str, Any]) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("name", SHARES)
-def test_a_file_at_a_limit_is_converted_in_bounded_memory_and_every_row_is_right(folder, name) -> None:
+def test_a_file_at_a_limit_is_converted_in_bounded_memory_and_its_rows_are_right(folder, name) -> None:
     path, out = folder / "a.parquet", folder / "a.json"
     rows = made(name, path)
 
@@ -139,7 +139,7 @@ def test_a_file_at_a_limit_is_converted_in_bounded_memory_and_every_row_is_right
 @pytest.mark.parametrize(
     ("options", "suffix"),
     [(("--compression", "gzip"), ".gz"), (("--compression", "zstd"), ".zst"), (("--max-object-bytes", "10000000"), "")],
-    ids=" ".join,
+    ids=["gzip", "zstd", "many objects"],
 )
 def test_no_way_to_store_the_output_takes_memory_that_grows_with_it(folder, options, suffix) -> None:
     path, out = folder / "a.parquet", folder / f"a.json{suffix}"

@@ -1,9 +1,9 @@
 """The runner of many processes: the same kernel in Spark tasks, one object put together from their parts.
 
 The driver opens a multipart upload and plans tasks from row groups; each task reads its own row groups from S3, puts
-its own parts, and sends back a report and its rejected rows; the driver completes from S3's list of the parts. Spark
-carries no row that is accepted, so nothing is shuffled or collected. A task that Spark runs again puts the same bytes
-under the same part numbers.
+its own parts, and sends back a report with its rejected rows (which it finds once more, in a second job, where they
+are too many for that); the driver completes from S3's list of the parts. Spark carries no row that is accepted, so
+nothing is shuffled or collected. A task that Spark runs again puts the same bytes under the same part numbers.
 
 The tasks are an RDD. A DataFrame would do the same through Spark SQL, whose catalogue, planner and code generator cost
 more processor time at their first use than the whole conversion of a small file, and find nothing to plan here.
