@@ -140,6 +140,7 @@ def test_a_change_is_saved_soon_after_it_was_made(own):
     wait_until(lambda: saved(own, "dynamodb", "the last one"), seconds=10)
 
 
+@pytest.mark.e2e
 def test_kills_at_any_moment_leave_state_that_can_be_read_and_every_item(own):
     fill(own)
     for number in range(4):
@@ -174,6 +175,7 @@ def test_state_that_cannot_be_read_is_refused_and_kept(own):
     assert len(torn.read_text()) == 100
 
 
+@pytest.mark.e2e
 def test_an_idle_endpoint_uses_next_to_no_processor(own):
     fill(own)
     pid = json.loads((own.home / "endpoint.json").read_text())["pid"]

@@ -135,6 +135,7 @@ def small_readers(readers, monkeypatch):
     return readers
 
 
+@pytest.mark.e2e
 def test_a_value_larger_than_the_reader_may_take_is_refused(small_readers, tmp_path) -> None:
     path = tmp_path / "bomb.parquet"
     value = pa.array([bytes(300 * 2**20)], pa.large_binary())
@@ -145,6 +146,7 @@ def test_a_value_larger_than_the_reader_may_take_is_refused(small_readers, tmp_p
         list(iter_batches(LocalSource(path)))
 
 
+@pytest.mark.e2e
 def test_texts_that_explode_late_are_read_again_in_smaller_batches(small_readers, tmp_path) -> None:
     path = tmp_path / "late.parquet"
     texts = ["short", "long" * 25_000]

@@ -405,6 +405,7 @@ def test_the_bare_emulator_says_succeeded_without_running_the_script(bare_emulat
     assert run["JobRunState"] == "SUCCEEDED"
 
 
+@pytest.mark.e2e
 def test_a_run_that_a_crash_of_the_endpoint_interrupted_is_failed_after_the_restart(tmp_path: Path) -> None:
     import os
     import signal

@@ -250,6 +250,7 @@ def test_a_small_part_that_is_not_the_last_is_refused_before_s3_is_asked(s3):
         upload.complete(s3, parts)
 
 
+@pytest.mark.e2e
 def test_more_parts_than_one_page_lists_are_all_found(s3, monkeypatch):
     monkeypatch.setattr(multipart, "MIN_PART_BYTES", 0)
     monkeypatch.setattr("moto.settings.S3_UPLOAD_PART_MIN_SIZE", 0, raising=False)

@@ -160,6 +160,7 @@ def test_a_plan_can_be_limited_to_datasets(s3: Any, records: FileRecords) -> Non
     ]
 
 
+@pytest.mark.e2e
 def test_more_files_than_a_page_and_a_batch_hold_are_all_planned_in_the_order_of_their_keys(
     s3: Any, records: FileRecords
 ) -> None:
