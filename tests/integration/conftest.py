@@ -8,12 +8,24 @@ import zipfile
 
 import pytest
 
+from lakehouse.local.endpoint import Endpoint
+
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
     ],
 }
+
+
+@pytest.fixture
+def own(tmp_path):
+    """An endpoint of the test's own."""
+    endpoint = Endpoint(tmp_path / "home", 0)
+    endpoint.home.mkdir()
+    endpoint.start()
+    yield endpoint
+    endpoint.stop()
 
 
 @pytest.fixture(scope="session")

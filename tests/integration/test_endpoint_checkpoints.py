@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 
 import boto3
 import pytest
+from endpoint_kill import kill
 
 from lakehouse.errors import LocalError
 from lakehouse.local.endpoint import Endpoint
-from lakehouse.local.processes import is_alive
 
 DEFINITION = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
-
-
-@pytest.fixture
-def own(tmp_path):
-    """An endpoint of the test's own."""
-    endpoint = Endpoint(tmp_path / "home", 0)
-    endpoint.home.mkdir()
-    endpoint.start()
-    yield endpoint
-    endpoint.stop()
 
 
 def client(endpoint, service):
@@ -43,12 +32,6 @@ def wait_until(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
-
-
-def kill(endpoint):
-    pid = json.loads((endpoint.home / "endpoint.json").read_text())["pid"]
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid))
 
 
 def fill(endpoint):

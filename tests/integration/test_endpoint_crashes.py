@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import random
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -19,23 +17,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from endpoint_kill import kill
 
 from lakehouse.local import object_files
 from lakehouse.local.endpoint import Endpoint
-from lakehouse.local.processes import is_alive
 
 MIB = 1024**2
 BUCKET = "bucket"
-
-
-@pytest.fixture
-def own(tmp_path):
-    """An endpoint of the test's own."""
-    endpoint = Endpoint(tmp_path / "home", 0)
-    endpoint.home.mkdir()
-    endpoint.start()
-    yield endpoint
-    endpoint.stop()
 
 
 def client(endpoint):
@@ -47,13 +35,6 @@ def client(endpoint):
         aws_secret_access_key="test",
         config=Config(retries={"max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}),
     )
-
-
-def kill(endpoint):
-    pid = json.loads((endpoint.home / "endpoint.json").read_text())["pid"]
-    os.kill(pid, signal.SIGKILL)
-    while is_alive(pid):
-        time.sleep(0.01)
 
 
 def new_bucket(endpoint):

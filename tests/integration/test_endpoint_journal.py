@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import shutil
-import signal
 import threading
 import time
 from contextlib import suppress
@@ -15,24 +12,14 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from endpoint_kill import kill
 
 from lakehouse.errors import LocalError
 from lakehouse.local.endpoint import Endpoint
-from lakehouse.local.processes import is_alive
 
 TABLE = "table"
 # Account and region.
 OWNERS = [("000000000000", "us-east-1"), ("000000000000", "eu-west-1"), ("111122223333", "us-east-1")]
-
-
-@pytest.fixture
-def own(tmp_path):
-    """An endpoint of the test's own."""
-    endpoint = Endpoint(tmp_path / "home", 0)
-    endpoint.home.mkdir()
-    endpoint.start()
-    yield endpoint
-    endpoint.stop()
 
 
 def client(endpoint, account="000000000000", region="us-east-1"):
@@ -44,13 +31,6 @@ def client(endpoint, account="000000000000", region="us-east-1"):
         aws_secret_access_key="test",
         config=Config(retries={"max_attempts": 1, "mode": "standard"}),
     )
-
-
-def kill(endpoint):
-    pid = json.loads((endpoint.home / "endpoint.json").read_text())["pid"]
-    os.kill(pid, signal.SIGKILL)
-    while is_alive(pid):
-        time.sleep(0.01)
 
 
 def kill_and_start(endpoint):

@@ -13,12 +13,13 @@ from file_table import create_file_table
 
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.contracts.model import Column, Contract
+from lakehouse.convert import spark as spark_module
 from lakehouse.convert.in_process import InProcessRunner
 from lakehouse.convert.job import ConversionJob, Converter
 from lakehouse.convert.plan import plan_tasks
 from lakehouse.convert.source import LocalSource, inspect
 from lakehouse.convert.spark import SparkRunner
-from lakehouse.errors import CorruptFileError, QuarantineThresholdError
+from lakehouse.errors import CorruptFileError, FileVanishedError, QuarantineThresholdError
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
 
@@ -158,6 +159,27 @@ def test_rejected_rows_that_are_too_many_for_the_reports_are_found_once_more(lak
     assert beyond[1:] == within[1:]
     assert beyond[0].rows_quarantined == beyond[2].count(b"\n") == rejected.sum()
     assert lakehouse.uploads() == []
+
+
+def test_a_file_that_vanishes_before_its_rejected_rows_are_found_once_more_is_named_as_the_reason(
+    lakehouse, spark, monkeypatch
+):
+    reports_of = spark_module._reports
+
+    def then_deleted(*arguments):
+        found = reports_of(*arguments)
+        lakehouse.s3.delete_object(Bucket=RAW, Key="raw-data/meters/vanishing-spark.parquet")
+        return found
+
+    monkeypatch.setattr(spark_module, "_reports", then_deleted)
+    content = parquet(readings(10_000, np.arange(10_000) % 2 == 0))
+    options = {"client_options": lakehouse.client_options}
+    narrow = SparkRunner(lambda: spark.sparkContext, lakehouse.s3, **options, most_rejected_bytes=1_000)
+    with pytest.raises(FileVanishedError, match=r"vanishing-spark\.parquet"):
+        lakehouse.convert(content, narrow, "vanishing")
+    record = lakehouse.records.get("meters-vanishing-spark")
+    assert (record.status, record.error_type) == (FileStatus.FAILED, "FileVanishedError")
+    assert lakehouse.keys("vanishing") == lakehouse.uploads() == []
 
 
 @pytest.mark.parametrize(("name", "rows"), [("one", 1), ("none", 0)])

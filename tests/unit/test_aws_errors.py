@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import zlib
+
+import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -12,8 +17,11 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
+from urllib3 import HTTPResponse
 
 from lakehouse.aws_errors import client_config, error_code, translate
+from lakehouse.convert import crc32
+from lakehouse.convert.multipart import MultipartUpload
 from lakehouse.errors import (
     AccessDeniedError,
     FileVanishedError,
@@ -80,3 +88,20 @@ def test_every_client_retries_in_the_same_way() -> None:
     config = client_config(read_timeout_seconds=5)
     assert config.retries == {"mode": "standard", "total_max_attempts": 8}
     assert config.read_timeout == 5
+
+
+@pytest.mark.parametrize("url", ["https://s3.eu-central-1.amazonaws.com", "http://127.0.0.1:1"])
+def test_the_bytes_of_a_part_are_protected_by_their_crc_and_not_hashed_once_more_for_the_signature(url: str) -> None:
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "eu-central-1"}
+    client = boto3.client("s3", config=client_config(), endpoint_url=url, **keys)
+    sent: list[dict[str, bytes]] = []
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        sent.append({name.lower(): value for name, value in request.headers.items()})
+        return AWSResponse(request.url, 200, {}, HTTPResponse(io.BytesIO(), preload_content=False))
+
+    client.meta.events.register("before-send.s3.UploadPart", answer)
+    upload = MultipartUpload("bucket", "key", "id")
+    upload.put(client, 1, b"bytes", 5, zlib.crc32(b"bytes"))
+    assert sent[0]["x-amz-content-sha256"] == b"UNSIGNED-PAYLOAD"
+    assert sent[0]["x-amz-checksum-crc32"] == crc32.base64_text(zlib.crc32(b"bytes")).encode()

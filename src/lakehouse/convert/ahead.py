@@ -59,7 +59,7 @@ class WorkAhead(Generic[Item, Result]):
                 if isinstance(result, _End):
                     return
                 yield result
-                del result  # its memory, while the next one is awaited
+                del result  # who took it may let go of it before the next one is there
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -112,4 +112,5 @@ def convert_stream(
         quarantine.write(converted.rejected)
         counts += converted.counts
         note_progress(counts.rows_read)
+        del converted  # its memory, while the next one is awaited
     return counts

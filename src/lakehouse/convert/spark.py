@@ -178,7 +178,7 @@ class SparkRunner:
                 counts = sum((Counts.from_dict(dict(report.counts)) for report in reports), Counts())
                 with self._quarantine(assignment) as quarantine:
                     with _spark_may_end(spark):
-                        for rows in _rejected(spark, context, reports):
+                        for rows in _rejected(spark, context, reports, note_progress):
                             quarantine.write(decompress(rows.data, rows.size_bytes, codec=CODEC, asbytes=True))
                     yield Draft(counts=counts, output=output, quarantine=quarantine)
                 return
@@ -234,35 +234,23 @@ def _has_ended(spark: SparkContext) -> bool:
 
 
 def _reports(spark: SparkContext, context: TaskContext, note_progress: Callable[[int], None]) -> list[TaskReport]:
-    """Run all tasks, one a partition, and wait for their reports, noting progress meanwhile."""
-    group = f"parquet-to-json-{uuid.uuid4()}"
+    """Run all tasks, one a partition, and wait for their reports."""
     indexes = range(len(context.tasks))
     described = spark.parallelize(indexes, len(indexes)).map(lambda index: run_task(context, context.tasks[index]))
-
-    def collect() -> list[TaskReport]:
-        spark.setJobGroup(group, "parquet to JSON", interruptOnCancel=True)
-        return described.collect()
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark-action") as pool:
-        action = pool.submit(collect)
-        try:
-            while not wait([action], timeout=_POLL_SECONDS).done:
-                note_progress(context.rows_done.value)
-        except BaseException:
-            with suppress(Py4JError, OSError):
-                spark.cancelJobGroup(group)
-            raise
-    try:
-        reports = sorted(action.result(), key=lambda report: report.task)
-    except Exception as error:
-        raise _spark_failure(error) from error
+    reports: list[TaskReport] = _awaited(spark, context, described.collect, note_progress)
+    reports.sort(key=lambda report: report.task)
     for report in reports:
         if report.error_type is not None:
             raise _error_by_name(report.error_type, report.reason)
     return reports
 
 
-def _rejected(spark: SparkContext, context: TaskContext, reports: Sequence[TaskReport]) -> Iterator[RejectedRows]:
+def _rejected(
+    spark: SparkContext,
+    context: TaskContext,
+    reports: Sequence[TaskReport],
+    note_progress: Callable[[int], None],
+) -> Iterator[RejectedRows]:
     """The rejected rows in row order: those that came with the reports, and those too many for that.
 
     Tasks with too many run again, all at a time, and the driver takes in what one of them found at a time.
@@ -274,13 +262,46 @@ def _rejected(spark: SparkContext, context: TaskContext, reports: Sequence[TaskR
     found = spark.parallelize(unsent, len(unsent)).flatMap(lambda index: rejected_rows(context, context.tasks[index]))
     found.persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        found.count()
-        by_task = groupby(found.toLocalIterator(), key=lambda rows: rows.task)
-        for report in reports:
-            yield from next(by_task)[1] if report.rejected is None else report.rejected
+        _awaited(spark, context, found.count, note_progress)
+        with _failures_of_spark():
+            by_task = groupby(found.toLocalIterator(), key=lambda rows: rows.task)
+            for report in reports:
+                yield from next(by_task)[1] if report.rejected is None else report.rejected
     finally:
         with suppress(Py4JError, OSError):  # where Spark has ended, so has what it kept
             found.unpersist()
+
+
+def _awaited(
+    spark: SparkContext, context: TaskContext, action: Callable[[], Any], note_progress: Callable[[int], None]
+) -> Any:
+    """Carry out an action of Spark's, noting progress meanwhile; whatever that raises ends the action."""
+    group = f"parquet-to-json-{uuid.uuid4()}"
+
+    def act() -> Any:
+        spark.setJobGroup(group, "parquet to JSON", interruptOnCancel=True)
+        return action()
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark-action") as pool:
+        acting = pool.submit(act)
+        try:
+            while not wait([acting], timeout=_POLL_SECONDS).done:
+                note_progress(context.rows_done.value)
+        except BaseException:
+            with suppress(Py4JError, OSError):
+                spark.cancelJobGroup(group)
+            raise
+    with _failures_of_spark():
+        return acting.result()
+
+
+@contextmanager
+def _failures_of_spark() -> Iterator[None]:
+    """Have what Spark gives up at told as our own error."""
+    try:
+        yield
+    except Exception as error:
+        raise _spark_failure(error) from error
 
 
 def _error_by_name(name: str, reason: str) -> LakehouseError:
