@@ -150,6 +150,10 @@ def _translate_answer(error: ClientError, action: str) -> LakehouseError:
         )
     if code in _OBJECT_GONE:
         return FileVanishedError(f"{said}. The object or this version of it was deleted: upload it again.")
+    if code == "NoSuchUpload":
+        return ServiceUnavailableError(
+            f"{said}. Somebody else aborted the upload, as the run of another version of the file may do. Try again."
+        )
     if code in _DENIED or status == 403:
         return AccessDeniedError(f"{said}. Grant the permission to the role, or use a profile that has it.")
     if status >= 500 or code in _UNAVAILABLE:

@@ -19,7 +19,7 @@ from lakehouse.convert.job import ConversionJob, Converter
 from lakehouse.convert.plan import plan_tasks
 from lakehouse.convert.source import LocalSource, inspect
 from lakehouse.convert.spark import SparkRunner
-from lakehouse.errors import CorruptFileError, FileVanishedError, QuarantineThresholdError
+from lakehouse.errors import CorruptFileError, FileVanishedError, QuarantineThresholdError, ServiceUnavailableError
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
 
@@ -180,6 +180,20 @@ def test_a_file_that_vanishes_before_its_rejected_rows_are_found_once_more_is_na
     record = lakehouse.records.get("meters-vanishing-spark")
     assert (record.status, record.error_type) == (FileStatus.FAILED, "FileVanishedError")
     assert lakehouse.keys("vanishing") == lakehouse.uploads() == []
+
+
+def test_an_upload_that_somebody_aborts_meanwhile_is_worth_another_try(lakehouse, spark, monkeypatch):
+    reports_of = spark_module._reports
+
+    def aborted_before(spark, context, note_progress):
+        context.upload.abort(lakehouse.s3)
+        return reports_of(spark, context, note_progress)
+
+    monkeypatch.setattr(spark_module, "_reports", aborted_before)
+    runner = SparkRunner(lambda: spark.sparkContext, lakehouse.s3, client_options=lakehouse.client_options)
+    with pytest.raises(ServiceUnavailableError, match=r"aborted-spark\.parquet.*aborted the upload"):
+        lakehouse.convert(parquet(readings(1_000, np.zeros(1_000, dtype=bool))), runner, "aborted")
+    assert lakehouse.keys("aborted") == []
 
 
 @pytest.mark.parametrize(("name", "rows"), [("one", 1), ("none", 0)])

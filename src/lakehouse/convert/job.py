@@ -174,10 +174,6 @@ class Converter:
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "NoSuchUpload":
                 claim.require()
-                raise ServiceUnavailableError(
-                    f"Converting {job.uri} failed: somebody else aborted its upload, as the run of another version of "
-                    "it may do. Try again."
-                ) from error
             raise translate(error, f"Converting {job.uri}") from error
         return ConversionResult(
             rows_total=facts.rows,

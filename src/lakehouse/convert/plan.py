@@ -125,7 +125,7 @@ def plan_tasks(facts: ParquetFacts, cores: int, options: OutputOptions = _PLAIN)
     # Half of S3's part numbers are left for parts that tasks get because each needs at least one.
     part_bytes = max(part_bytes, total // (MAX_PARTS // 2))
     task_bytes = max(min(total // (cores * _TASKS_PER_CORE), _MOST_TASK_BYTES), 2 * part_bytes)
-    pieces = _grouped(facts, task_bytes)
+    pieces = _grouped(facts, total, max(1, total // task_bytes), 2 * part_bytes)
     if len(pieces) <= 1:
         return single_task(facts)
     tasks = []
@@ -137,20 +137,21 @@ def plan_tasks(facts: ParquetFacts, cores: int, options: OutputOptions = _PLAIN)
     return tuple(tasks)
 
 
-def _grouped(facts: ParquetFacts, task_bytes: int) -> list[tuple[tuple[int, ...], int, int]]:
-    """Consecutive row groups of at least ``task_bytes`` together, with their rows and estimated bytes.
+def _grouped(facts: ParquetFacts, total: int, count: int, least_bytes: int) -> list[tuple[tuple[int, ...], int, int]]:
+    """Consecutive row groups as about ``count`` pieces of equal size, with their rows and estimated bytes.
 
-    What remains at the end joins the piece before it when it is less than that.
+    What remains at the end joins the piece before it when it is less than ``least_bytes``.
     """
     pieces: list[tuple[tuple[int, ...], int, int]] = []
     groups: list[int] = []
-    rows = size = 0
+    rows = size = done = 0
     for group in facts.row_groups:
         groups.append(group.index)
         rows += group.rows
         size += estimated_bytes(facts, group.rows, group.decoded_bytes)
-        if size >= task_bytes:
+        if size >= least_bytes and (done + size) * count >= (len(pieces) + 1) * total:
             pieces.append((tuple(groups), rows, size))
+            done += size
             groups, rows, size = [], 0, 0
     if groups and pieces:
         before, rows_before, size_before = pieces.pop()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 import sys
 import zipimport
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import compress
 
-from lakehouse.aws_errors import client_config
+from lakehouse.aws_errors import client_config, translate
 from lakehouse.convert.conservation import convert_counted
 from lakehouse.convert.kernel import Counts, Kernel
 from lakehouse.convert.plan import batch_rows
@@ -104,7 +106,8 @@ def run_task(context: TaskContext, task: PlannedTask) -> TaskReport:
     """
     _drop_archives()
     try:
-        return _uploaded(context, task)
+        with _told_by_name(context):
+            return _uploaded(context, task)
     except PermanentError as error:
         return TaskReport(task=task.index, error_type=type(error).__name__, reason=str(error))
 
@@ -120,9 +123,20 @@ def rejected_rows(context: TaskContext, task: PlannedTask) -> Iterator[RejectedR
         Its rejected rows in row order.
     """
     _drop_archives()
-    for converted in _converted(context, task, _client(**context.client_options)):
-        if converted.rejected:
-            yield _compressed(task, converted)
+    with _told_by_name(context):
+        for converted in _converted(context, task, _client(**context.client_options)):
+            if converted.rejected:
+                yield _compressed(task, converted)
+
+
+@contextmanager
+def _told_by_name(context: TaskContext) -> Iterator[None]:
+    """Have what AWS refused leave as our own error: the driver finds it by name in what Spark says."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        target = context.assignment
+        raise translate(error, f"Converting s3://{target.bucket}/{target.key}") from error
 
 
 def _uploaded(context: TaskContext, task: PlannedTask) -> TaskReport:
