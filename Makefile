@@ -55,7 +55,7 @@ bench: $(READY) ## Measure the conversion against its peers: rows, bytes, second
 	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/conversion.py
 
 .PHONY: package
-package: $(READY) ## Build the Lambda zip and the Glue wheels for AWS into build/package
+package: $(READY) ## Build the Lambda zip, the Glue wheels and the dbt project for AWS into build/package
 	@lakehouse package
 
 .PHONY: clean

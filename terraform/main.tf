@@ -50,7 +50,7 @@ module "catalog" {
     raw = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw, schedule = var.schedules.raw, table_level = 3 }
     # Dates come before datasets here, so that the folders below the prefix are partitions of one table.
     processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, schedule = var.schedules.processed, table_level = 2 }
-    curated   = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, schedule = var.schedules.curated, table_level = 3 }
+    curated   = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, schedule = var.schedules.curated, format = "iceberg" }
   }
   log_retention_days     = var.retention.log_days
   name_prefix            = local.name_prefix
@@ -68,6 +68,36 @@ module "functions" {
   name_prefix        = local.name_prefix
   package_dir        = var.package_dir
   settings           = local.settings
+}
+
+module "analytics" {
+  source = "./modules/analytics"
+
+  curated        = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated }
+  database       = module.catalog.databases["curated"]
+  force_destroy  = var.is_disposable
+  kms_key_arn    = module.encryption.key_arn
+  name_prefix    = local.name_prefix
+  results_bucket = module.storage.buckets["athena_results"]
+  scan_limit_gb  = var.query_scan_limit_gb
+}
+
+module "transformation" {
+  source = "./modules/transformation"
+
+  artifacts_bucket = module.storage.buckets["artifacts"]
+  curated = {
+    bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, database = module.catalog.databases["curated"]
+  }
+  kms_key_arn        = module.encryption.key_arn
+  log_retention_days = var.retention.log_days
+  name_prefix        = local.name_prefix
+  package_dir        = var.package_dir
+  query_results      = module.analytics.results
+  sources = {
+    processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, database = module.catalog.databases["processed"] }
+  }
+  workgroup = module.analytics.workgroup
 }
 
 module "workflow" {

@@ -10,6 +10,11 @@ output "buckets" {
   value       = { for key, bucket in module.storage.buckets : key => bucket.name }
 }
 
+output "build_projects" {
+  description = "CodeBuild project names by short name."
+  value       = { for key, project in module.transformation.projects : key => project.name }
+}
+
 output "crawlers" {
   description = "Crawler names by layer."
   value       = { for key, crawler in module.catalog.crawlers : key => crawler.name }
@@ -40,6 +45,11 @@ output "kms_key_arn" {
   value       = module.encryption.key_arn
 }
 
+output "named_queries" {
+  description = "Ids of Athena's named queries by name."
+  value       = module.analytics.named_queries
+}
+
 output "project" {
   description = "Project name."
   value       = var.project
@@ -58,4 +68,9 @@ output "state_machines" {
 output "tables" {
   description = "DynamoDB table names by short name."
   value       = { for key, table in module.metadata.tables : key => table.name }
+}
+
+output "workgroup" {
+  description = "Name of the Athena workgroup."
+  value       = module.analytics.workgroup.name
 }

@@ -35,16 +35,16 @@ variable "owner" {
 }
 
 variable "package_dir" {
-  description = "Folder of the artifacts that `make package` builds: functions.zip, parquet_to_json.py and parquet_to_json.gluewheels.zip."
+  description = "Folder of the artifacts that `make package` builds: dbt_project.zip, functions.zip, parquet_to_json.py and parquet_to_json.gluewheels.zip."
   type        = string
   default     = "../build/package"
   nullable    = false
 
   validation {
     condition = alltrue([
-      for name in ["functions.zip", "parquet_to_json.py", "parquet_to_json.gluewheels.zip"] : fileexists("${var.package_dir}/${name}")
+      for name in ["dbt_project.zip", "functions.zip", "parquet_to_json.py", "parquet_to_json.gluewheels.zip"] : fileexists("${var.package_dir}/${name}")
     ])
-    error_message = "The folder ${var.package_dir} lacks functions.zip, parquet_to_json.py or parquet_to_json.gluewheels.zip: build them with `make package`."
+    error_message = "The folder ${var.package_dir} lacks dbt_project.zip, functions.zip, parquet_to_json.py or parquet_to_json.gluewheels.zip: build them with `make package`."
   }
 }
 
@@ -65,6 +65,13 @@ variable "project" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.project))
     error_message = "The project name has 3 to 20 lower-case letters, digits and hyphens, starts with a letter and does not end with a hyphen, unlike \"${var.project}\"."
   }
+}
+
+variable "query_scan_limit_gb" {
+  description = "Gigabytes after which Athena cancels a query."
+  type        = number
+  default     = 100
+  nullable    = false
 }
 
 variable "region" {

@@ -1,4 +1,4 @@
-"""Builds what is deployed: the Lambda functions' zip, and the Glue job's script and wheels.
+"""Builds what is deployed: the Lambda functions' zip, the Glue job's script and wheels, and the dbt project's zip.
 
 Everything comes from ``uv.lock`` and the checkout, so building twice gives the same bytes, and a new artifact means
 that something changed. No package index is needed at run time.
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lakehouse.archive import Archive, InstalledDistribution, installed_in
+from lakehouse.dbt_package import DBT_ZIP, pack_project, pack_wheels, project_files
 from lakehouse.errors import CommandError, PrerequisiteError
 from lakehouse.functions.bundled_wheels import FOLDER as WHEELS
 
@@ -50,7 +51,7 @@ _UNUSED = re.compile(
 # What compiled modules are said to come from: the same on every machine; Python puts the real place in at import.
 _TASK_ROOT = "/var/task"
 # Parts of this package that run on a laptop only.
-_OF_THE_LAPTOP = re.compile(r"^lakehouse/(?:local|cli)/|^lakehouse/(?:package|archive)\.py$")
+_OF_THE_LAPTOP = re.compile(r"^lakehouse/(?:local|cli)/|^lakehouse/(?:package|archive|dbt_package)\.py$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class PackageFacts:
     @property
     def artifacts(self) -> tuple[Path, ...]:
         """The files to deploy."""
-        return tuple(self.folder / name for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS))
+        return tuple(self.folder / name for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, DBT_ZIP))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -123,27 +124,64 @@ class _Build:
     def run(self) -> PackageFacts:
         started = time.monotonic()
         state_file = self.output / "package.json"
-        inputs = {"platform": self.platform, "digest": _digest(self.root, self._sources())}
+        # The dbt project changes often, and takes nothing of the package: each is built when its own sources change.
+        inputs = {
+            "platform": self.platform,
+            "digest": _digest(self.root, self._sources()),
+            "dbt_digest": _digest(self.root, self._dbt_sources()),
+        }
         state = _read_state(state_file)
         facts = PackageFacts(self.output, self.platform, is_new=False, seconds=0.0, unzipped_bytes=0)
-        is_current = (
-            {name: state.get(name) for name in inputs} == inputs
+        is_whole = (
+            state.get("platform") == self.platform
             and all(artifact.is_file() for artifact in facts.artifacts)
             and state.get("sizes") == facts.sizes
         )
-        if not is_current:
+        builders = {"digest": self._build, "dbt_digest": self._build_dbt}
+        outdated = [key for key in builders if not is_whole or state.get(key) != inputs[key]]
+        if outdated:
             state_file.unlink(missing_ok=True)
-            self._build()
+            for key in outdated:
+                builders[key]()
             state = inputs | {"sizes": facts.sizes, "unzipped_bytes": _unzipped_bytes(self.output / FUNCTIONS_ZIP)}
             state_file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
         seconds = round(time.monotonic() - started, 3)
-        return PackageFacts(self.output, self.platform, not is_current, seconds, int(str(state["unzipped_bytes"])))
+        return PackageFacts(self.output, self.platform, bool(outdated), seconds, int(str(state["unzipped_bytes"])))
 
     def _sources(self) -> Iterator[Path]:
         package = self.root / "src" / "lakehouse"
         yield from (self.root / name for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE"))
         yield self.root / "glue_jobs" / GLUE_SCRIPT
         yield from (file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+
+    def _dbt_sources(self) -> Iterator[Path]:
+        here = Path(__file__)
+        yield from (self.root / "uv.lock", here, *(here.with_name(name) for name in ("archive.py", "dbt_package.py")))
+        yield from project_files(self.root)
+
+    def _build_dbt(self) -> None:
+        self.output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.output, prefix=".build-") as name:
+            scratch = Path(name)
+            folder = self._cached("dbt-wheels", "dbt_package.py")
+            if not folder.is_dir():
+                self.progress("Packing the wheels of dbt (once for each uv.lock)")
+                pack_wheels(self._uv, scratch, self.platform, PYTHON_VERSION).replace(folder)
+            self.progress("Packing the dbt project")
+            pack_project(self.root, folder, scratch / DBT_ZIP)
+            (scratch / DBT_ZIP).replace(self.output / DBT_ZIP)
+
+    def _cached(self, kind: str, *modules: str) -> Path:
+        """The folder for what depends on the lock, the platform and some modules; outdated ones are deleted."""
+        lock = hashlib.sha256(f"{self.platform} {host.machine()} {sys.platform}".encode())
+        here = Path(__file__)
+        sources = [self.root / "uv.lock", here, *(here.with_name(name) for name in ("archive.py", *modules))]
+        lock.update(_digest(self.root, sources).encode())
+        folder = self.output / f".{kind}-{lock.hexdigest()[:16]}"
+        if not folder.is_dir():
+            for outdated in self.output.glob(f".{kind}-*"):
+                shutil.rmtree(outdated)
+        return folder
 
     def _build(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
@@ -161,15 +199,9 @@ class _Build:
 
     def _dependencies(self, scratch: Path) -> Path:
         """The folder of the packed dependencies, made when the lock or the platform changed: the slow part."""
-        lock = hashlib.sha256(f"{self.platform} {host.machine()} {sys.platform}".encode())
-        lock.update(
-            _digest(self.root, [self.root / "uv.lock", Path(__file__), Path(__file__).with_name("archive.py")]).encode()
-        )
-        folder = self.output / f".dependencies-{lock.hexdigest()[:16]}"
+        folder = self._cached("dependencies")
         if folder.is_dir():
             return folder
-        for outdated in self.output.glob(".dependencies-*"):
-            shutil.rmtree(outdated)
         self.progress("Installing the dependencies that uv.lock pins")
         needed_by_glue = self._export(scratch / "glue.txt")
         self._export(scratch / "functions.txt", "--extra", "functions")

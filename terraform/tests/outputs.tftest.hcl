@@ -33,6 +33,11 @@ run "every_output_is_there_for_the_command_line" {
   }
 
   assert {
+    condition     = output.build_projects == { dbt = "lakehouse-sandbox-dbt" } && output.workgroup == "lakehouse-sandbox-analytics"
+    error_message = "The build projects are ${jsonencode(output.build_projects)}, the workgroup is ${output.workgroup}."
+  }
+
+  assert {
     condition     = output.databases == { raw = "lakehouse_sandbox_raw", processed = "lakehouse_sandbox_processed", curated = "lakehouse_sandbox_curated" }
     error_message = "The databases are ${jsonencode(output.databases)}."
   }

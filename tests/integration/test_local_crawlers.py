@@ -277,11 +277,134 @@ def test_a_crawler_that_runs_is_not_started_again_and_can_be_stopped(crawls: Cra
         crawls.glue.stop_crawler(Name=name)
 
 
-def test_other_targets_than_s3_are_refused_by_name(crawls: Crawls) -> None:
+def test_other_targets_than_s3_and_iceberg_are_refused_by_name(crawls: Crawls) -> None:
     name = crawls.create(Targets={"DynamoDBTargets": [{"Path": "table"}]})
 
     with pytest.raises(crawls.glue.exceptions.InvalidInputException, match="DynamoDBTargets"):
         crawls.glue.start_crawler(Name=name)
+
+
+# --- Iceberg ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def engine(crawls: Crawls, endpoint: Endpoint) -> Any:
+    """Makes Iceberg tables in the crawled bucket; the Data Catalog does not hear of them."""
+    from pyiceberg.catalog.memory import InMemoryCatalog
+
+    keys = {"s3.access-key-id": "test", "s3.secret-access-key": "test", "s3.region": "us-east-1"}
+    catalog = InMemoryCatalog(f"engine-{uuid4().hex[:8]}", **{"s3.endpoint": endpoint.url, **keys})
+    catalog.create_namespace("marts")
+    return catalog
+
+
+def _make(crawls: Crawls, engine: Any, name: str, folder: str | None = None) -> Any:
+    location = f"s3://{crawls.bucket}/curated-data/marts/{folder or name}"
+    rows = pa.table({"zone_id": pa.array([1], pa.int64()), "borough": pa.array(["Queens"])})
+    table = engine.create_table(f"marts.{name}", schema=rows.schema, location=location)
+    table.append(rows)
+    return table
+
+
+def _iceberg(crawls: Crawls, **fields: Any) -> dict[str, Any]:
+    return {
+        "IcebergTargets": [{"Paths": [f"s3://{crawls.bucket}/curated-data/"], "MaximumTraversalDepth": 10, **fields}]
+    }
+
+
+def test_iceberg_tables_are_found_by_their_metadata_and_described_as_glue_does(crawls: Crawls, engine: Any) -> None:
+    made = _make(crawls, engine, "dim_zones")
+    crawls.put(**{"curated-data/marts/plain.parquet": _parquet(a=[1])})
+    name = crawls.create(Targets=_iceberg(crawls))
+
+    assert crawls.crawl(name)["Status"] == "SUCCEEDED"
+
+    (table,) = crawls.tables().values()
+    assert (table["Name"], table["TableType"]) == ("dim_zones", "EXTERNAL_TABLE")
+    assert table["Parameters"]["table_type"] == "ICEBERG"
+    assert table["Parameters"]["metadata_location"] == made.metadata_location
+    assert table["Parameters"]["UPDATED_BY_CRAWLER"] == name
+    assert table["StorageDescriptor"]["Location"] == made.location()
+    zone_id = {"iceberg.field.id": "1", "iceberg.field.optional": "true", "iceberg.field.current": "true"}
+    assert table["StorageDescriptor"]["Columns"][0] == {"Name": "zone_id", "Type": "bigint", "Parameters": zone_id}
+    assert crawls.columns("dim_zones") == {"zone_id": "bigint", "borough": "string"}
+
+
+def test_a_table_that_an_engine_has_registered_is_moved_on_and_stays_the_engines(crawls: Crawls, engine: Any) -> None:
+    from pyiceberg.types import DoubleType
+
+    made = _make(crawls, engine, "dim_zones", folder="dim_zones/3f0c")
+    first = made.metadata_location
+    crawls.glue.create_table(
+        DatabaseName=crawls.database,
+        TableInput={
+            "Name": "dim_zones",
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {"table_type": "ICEBERG", "metadata_location": first, "made_by": "dbt"},
+            "StorageDescriptor": {"Columns": [], "Location": f"{made.location()}/"},
+        },
+    )
+    with made.update_schema() as change:
+        change.add_column("area", DoubleType())
+    name = crawls.create(Targets=_iceberg(crawls))
+
+    crawls.crawl(name)
+
+    (table,) = crawls.tables().values()
+    assert table["Parameters"] == {
+        "table_type": "ICEBERG",
+        "metadata_location": made.metadata_location,
+        "previous_metadata_location": first,
+        "made_by": "dbt",
+    }
+    assert crawls.columns("dim_zones") == {"zone_id": "bigint", "borough": "string", "area": "double"}
+    metrics = crawls.glue.get_crawler_metrics(CrawlerNameList=[name])["CrawlerMetricsList"][0]
+    assert (metrics["TablesCreated"], metrics["TablesUpdated"]) == (0, 1)
+
+
+def test_an_entry_is_not_moved_to_what_a_failed_commit_left_behind(crawls: Crawls, engine: Any) -> None:
+    made = _make(crawls, engine, "dim_zones")
+    crawls.crawl(crawls.create(Targets=_iceberg(crawls)))
+    folder, _, file = made.metadata_location.rpartition("/")
+    key = f"{folder}/{file[:5]}-ffffffff-0000-0000-0000-000000000000.metadata.json".partition(f"{crawls.bucket}/")[2]
+    before = made.metadata.model_copy(update={"metadata_log": made.metadata.metadata_log})
+    crawls.put(**{key: before.model_dump_json().encode()})
+
+    crawls.crawl(crawls.create(Targets=_iceberg(crawls)))
+
+    assert crawls.tables()["dim_zones"]["Parameters"]["metadata_location"] == made.metadata_location
+
+
+def test_depth_and_exclusions_limit_where_iceberg_tables_are_looked_for(crawls: Crawls, engine: Any) -> None:
+    for name in ("dim_zones", "dim_users"):
+        _make(crawls, engine, name)
+
+    crawls.crawl(crawls.create(Targets=_iceberg(crawls, MaximumTraversalDepth=2)))
+    assert crawls.tables() == {}
+    crawls.crawl(crawls.create(Targets=_iceberg(crawls, Exclusions=["marts/dim_users/**"])))
+    assert set(crawls.tables()) == {"dim_zones"}
+
+
+def test_a_broken_metadata_file_is_logged_and_skipped(crawls: Crawls, engine: Any) -> None:
+    _make(crawls, engine, "dim_zones")
+    crawls.put(**{"curated-data/broken/metadata/00001-a.metadata.json": b"{}"})
+    name = crawls.create(Targets=_iceberg(crawls))
+
+    assert crawls.crawl(name)["Status"] == "SUCCEEDED"
+    assert set(crawls.tables()) == {"dim_zones"}
+    assert "skipped: s3://" in crawls.log(name)
+
+
+def test_an_iceberg_table_whose_files_are_gone_is_retired(crawls: Crawls, engine: Any) -> None:
+    _make(crawls, engine, "dim_zones")
+    name = crawls.create(Targets=_iceberg(crawls), SchemaChangePolicy={"DeleteBehavior": "DELETE_FROM_DATABASE"})
+    crawls.crawl(name)
+    for item in crawls.s3.list_objects_v2(Bucket=crawls.bucket)["Contents"]:
+        crawls.s3.delete_object(Bucket=crawls.bucket, Key=item["Key"])
+
+    crawls.crawl(name)
+
+    assert crawls.tables() == {}
 
 
 def test_the_bare_emulator_says_succeeded_without_finding_a_table(tmp_path: Path) -> None:

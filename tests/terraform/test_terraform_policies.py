@@ -28,6 +28,8 @@ WITHOUT_RESOURCES = {
 
 # The argument that carries the name people see.
 NAME_ARGUMENTS = {
+    "aws_athena_workgroup": "name",
+    "aws_codebuild_project": "name",
     "aws_dynamodb_table": "name",
     "aws_glue_catalog_database": "name",
     "aws_glue_crawler": "name",
@@ -131,15 +133,23 @@ def test_every_statement_says_what_it_is_for(statements):
     assert [address for address, statement in statements if not statement.get("Sid")] == []
 
 
-def test_nobody_may_delete_data(statements):
+def test_nobody_may_delete_data_but_dbt_the_tables_that_it_makes(statements):
     deletions = [
-        (address, action)
+        (address, resource)
         for address, statement in statements
         for action in listed(statement["Action"])
         if re.match(r"(s3|dynamodb|glue):(Batch)?Delete", action)
+        for resource in listed(statement["Resource"])
     ]
 
-    assert deletions == []
+    dbt = "module.transformation.aws_iam_role_policy.dbt"
+    assert {address for address, _ in deletions} == {dbt}
+    assert {resource.partition(":")[2] for _, resource in deletions} == {
+        "aws:s3:::lakehouse-sandbox-curated-123456789012/curated-data/*",
+        "aws:glue:eu-central-1:123456789012:catalog",
+        "aws:glue:eu-central-1:123456789012:database/lakehouse_sandbox_curated",
+        "aws:glue:eu-central-1:123456789012:table/lakehouse_sandbox_curated/*",
+    }
 
 
 def test_every_role_is_for_one_service_of_aws(resources):

@@ -19,7 +19,7 @@ from lakehouse.functions.bundled_wheels import make_importable
 from lakehouse.package import FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, LAMBDA_MOST_BYTES, build
 
 ROOT = Path(__file__).resolve().parents[2]
-_INPUTS = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "src/lakehouse", "glue_jobs")
+_INPUTS = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "src/lakehouse", "glue_jobs", "dbt_project")
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def bring_up(workplace: Workplace, steps: Steps, *, port: int | None = None, app
     if not endpoint.is_up():
         with steps.step("Check Java, Terraform, provider, port, disk"):
             doctor.require(workplace.home, port)
-    title = "Build the Lambda zip and the Glue wheels"
+    title = "Build the artifacts of Lambda, Glue and dbt"
     with steps.step(title) as status:
         build(workplace.root, workplace.package, progress=lambda doing: status.update(f"{title}: {doing}"))
     if not endpoint.is_up():
@@ -262,14 +262,14 @@ def coverage(service: str | None, output: str) -> None:
 @click.option("--platform", help="Target of the binaries, as uv names it. Default: AWS's Linux on x86_64.")
 @click.pass_obj
 def package(workplace: Workplace, platform: str | None) -> None:
-    """Build what is deployed: the Lambda zip, the Glue script and its wheels.
+    """Build what is deployed: the Lambda zip, the Glue script and its wheels, the dbt project with its own.
 
     Example: lakehouse package
     """
     from lakehouse.package import AWS_PLATFORM, build
 
     steps = Steps()
-    title = "Build the Lambda zip and the Glue wheels"
+    title = "Build the artifacts of Lambda, Glue and dbt"
     with steps.step(title) as status:
         built = build(
             workplace.root,

@@ -22,6 +22,7 @@ from ministack.services import eventbridge, glue
 
 from lakehouse.local import place
 from lakehouse.local.crawling.catalog import Catalog, Tally
+from lakehouse.local.crawling.iceberg import read_iceberg_target
 from lakehouse.local.crawling.reading import CrawlStoppedError, read_target, split_path
 from lakehouse.local.crawling.tables import FoundTable, group
 from lakehouse.local.log_groups import write_log
@@ -34,6 +35,7 @@ Crawler = dict[str, Any]
 
 _EMULATOR = "ministack.services.glue"
 _LOG_GROUP = "/aws-glue/crawlers"
+_TARGETS = ("S3Targets", "IcebergTargets")
 _log = logging.getLogger(__name__)
 # By crawler name: how to stop the crawl that runs, and what the last ones changed.
 _stops: dict[str, threading.Event] = {}
@@ -57,11 +59,13 @@ def start_crawler(_original: Handler) -> Handler:
             return _error("EntityNotFoundException", f"Crawler entry with name {data.get('Name')} does not exist")
         if crawler["State"] != "READY":
             return _error("CrawlerRunningException", f"Crawler with name {crawler['Name']} has already started")
-        unread = [kind for kind, targets in (crawler.get("Targets") or {}).items() if targets and kind != "S3Targets"]
+        targets = crawler.get("Targets") or {}
+        unread = [kind for kind, given in targets.items() if given and kind not in _TARGETS]
         if unread:
             return _error(
                 "InvalidInputException",
-                f"The local endpoint cannot crawl {', '.join(unread)} of {crawler['Name']}, only S3Targets",
+                f"The local endpoint cannot crawl {', '.join(unread)} of {crawler['Name']}, only "
+                f"{' and '.join(_TARGETS)}",
             )
         stop = _stops[crawler["Name"]] = threading.Event()
         crawler.update(State="RUNNING", CrawlElapsedTime=0)
@@ -194,11 +198,14 @@ def _find_and_write(crawler: Crawler, stop: threading.Event, log: Callable[[str]
             combine=grouping.get("TableGroupingPolicy") == "CombineCompatibleSchemas",
         )
         found += [(bucket, table) for table in tables]
+    iceberg_targets = (crawler.get("Targets") or {}).get("IcebergTargets") or []
+    iceberg_tables = [table for each in iceberg_targets for table in read_iceberg_target(s3, each, stop, log)]
     if stop.is_set():
         raise CrawlStoppedError
     crawler["State"] = "STOPPING"
     catalog = Catalog(_client(crawler, "glue"), crawler, configuration, log)
-    catalog.write(found, [f"s3://{'/'.join(split_path(target['Path']))}" for target in targets])
+    paths = [target["Path"] for target in targets] + [path for each in iceberg_targets for path in each["Paths"]]
+    catalog.write(found, iceberg_tables, [f"s3://{'/'.join(split_path(path))}" for path in paths])
     return catalog.tally
 
 

@@ -63,6 +63,11 @@ class Place:
         return self.home / "jobs"
 
     @property
+    def builds(self) -> Path:
+        """CodeBuild builds, a folder each, and what they cache."""
+        return self.home / "builds"
+
+    @property
     def functions(self) -> Path:
         """Code and runtime of the Lambda functions."""
         return self.home / "functions"

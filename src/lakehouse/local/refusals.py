@@ -15,8 +15,6 @@ from lakehouse.local.registry import fixes, refuses
 
 Json = dict[str, Any]
 
-refuses("athena", "StartQueryExecution", instead="Query the processed layer's files directly, or run it on AWS.")
-
 for _operation in ("CreateTrigger", "StartTrigger", "CreateWorkflow", "StartWorkflowRun"):
     refuses("glue", _operation, instead="Start jobs and crawlers from a state machine: those run.")
 

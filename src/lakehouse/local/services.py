@@ -45,6 +45,7 @@ _SERVICES = (
     ),
     Service("dynamodbstreams", ("dynamodb",), Native.REAL, "stream records"),
     Service("glue", ("glue",), Native.STATE, "the Data Catalog and definitions; triggers and workflows never fire"),
+    Service("codebuild", ("codebuild",), Native.STATE, "build projects; builds run in processes, not in containers"),
     Service("athena", ("athena",), Native.STATE, "workgroups, named queries, data catalogs"),
     Service("states", ("states",), Native.REAL, "executions of both query languages"),
     Service("lambda", ("lambda",), Native.REAL, "event source mappings, asynchronous invocations, layers, versions"),

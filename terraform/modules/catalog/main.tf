@@ -11,9 +11,10 @@ locals {
       database = replace("${var.name_prefix}-${key}", "-", "_") # Athena takes no hyphens without quotes
       path     = "s3://${layer.bucket.name}/${layer.prefix}"
       schedule = layer.schedule
+      format   = layer.format
 
       # https://docs.aws.amazon.com/glue/latest/dg/crawler-configuration.html
-      configuration = jsonencode({
+      configuration = layer.format == "iceberg" ? jsonencode({ Version = 1.0 }) : jsonencode({
         Version       = 1.0
         CrawlerOutput = { Partitions = { AddOrUpdateBehavior = "InheritFromTable" } }
         Grouping = {
@@ -46,8 +47,22 @@ resource "aws_glue_crawler" "this" {
   security_configuration = var.security_configuration
   tags                   = merge(local.tags, { Layer = each.key })
 
-  s3_target {
-    path = each.value.path
+  dynamic "s3_target" {
+    for_each = each.value.format == "files" ? [each.value.path] : []
+
+    content {
+      path = s3_target.value
+    }
+  }
+
+  # Finds tables by their metadata files, and moves entries of tables that Athena has registered to the latest one.
+  dynamic "iceberg_target" {
+    for_each = each.value.format == "iceberg" ? [each.value.path] : []
+
+    content {
+      paths                   = [iceberg_target.value]
+      maximum_traversal_depth = 10
+    }
   }
 
   recrawl_policy {

@@ -4,13 +4,24 @@ variable "kms_key_arn" {
 }
 
 variable "layers" {
-  description = "Layers to crawl: the bucket, the folder in it, when (a cron expression of AWS in UTC; null: only when started), and the folder level at which tables begin, the bucket being level 1."
+  description = "Layers to crawl: the bucket, the folder in it, when (a cron expression of AWS in UTC; null: only when started), and what lies there: plain files, with the folder level at which tables begin, the bucket being level 1; or Iceberg tables."
   type = map(object({
     bucket      = object({ name = string, arn = string })
     prefix      = string
     schedule    = optional(string)
-    table_level = number
+    format      = optional(string, "files")
+    table_level = optional(number)
   }))
+
+  validation {
+    condition     = alltrue([for layer in values(var.layers) : contains(["files", "iceberg"], layer.format)])
+    error_message = "A layer holds files or iceberg, not ${jsonencode([for layer in values(var.layers) : layer.format])}."
+  }
+
+  validation {
+    condition     = alltrue([for layer in values(var.layers) : (layer.table_level != null) == (layer.format == "files")])
+    error_message = "A layer of files has a table_level, a layer of Iceberg tables has none: ${jsonencode([for layer in values(var.layers) : layer.table_level])}."
+  }
 
   validation {
     condition     = alltrue([for layer in values(var.layers) : endswith(layer.prefix, "/")])

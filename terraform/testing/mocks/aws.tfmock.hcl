@@ -18,9 +18,21 @@ mock_data "aws_region" {
   }
 }
 
+mock_resource "aws_athena_workgroup" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:123456789012:workgroup/mocked"
+  }
+}
+
 mock_resource "aws_cloudwatch_log_group" {
   defaults = {
     arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked"
+  }
+}
+
+mock_resource "aws_codebuild_project" {
+  defaults = {
+    arn = "arn:aws:codebuild:eu-central-1:123456789012:project/mocked"
   }
 }
 

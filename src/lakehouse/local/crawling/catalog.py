@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lakehouse.local.crawling import iceberg
 from lakehouse.local.crawling.tables import CrawledFile, FoundTable, table_name
 
 _HIVE = "org.apache.hadoop.hive.ql.io"
@@ -79,16 +80,23 @@ class Catalog:
     def _policy(self) -> Mapping[str, str]:
         return self.crawler.get("SchemaChangePolicy") or {}
 
-    def write(self, found: Sequence[tuple[str, FoundTable]], targets: Sequence[str]) -> None:
+    def write(
+        self,
+        found: Sequence[tuple[str, FoundTable]],
+        iceberg_tables: Sequence[iceberg.FoundIcebergTable],
+        targets: Sequence[str],
+    ) -> None:
         """Create, update and delete tables and partitions.
 
         Args:
             found: Bucket and table.
+            iceberg_tables: Tables that were found by their metadata.
             targets: The locations that were crawled: tables below them that were not found are gone.
         """
         self._ensure_database()
         existing = {table["Name"]: table for table in self._tables()}
         kept = {self._write_table(bucket, table, existing) for bucket, table in found}
+        kept |= {self._write_iceberg_table(table, existing) for table in iceberg_tables}
         for name, table in existing.items():
             location = table.get("StorageDescriptor", {}).get("Location", "")
             is_ours = table.get("Parameters", {}).get(_OWNER) == self.crawler["Name"]
@@ -123,6 +131,33 @@ class Catalog:
         if table.partitions:
             self._write_partitions(name, location, table, definition["StorageDescriptor"])
         return name
+
+    def _write_iceberg_table(self, table: iceberg.FoundIcebergTable, existing: Mapping[str, dict[str, Any]]) -> str:
+        registered = next((entry for entry in existing.values() if _location(entry) == table.location), None)
+        if registered is not None:
+            self._move_on(registered, table)
+            return str(registered["Name"])
+        name = table_name(table.prefix, table.bucket, self.crawler.get("TablePrefix") or "")
+        if name in existing:
+            name = f"{name}_{hashlib.md5(table.location.encode(), usedforsecurity=False).hexdigest()}"
+        owner = {_OWNER: str(self.crawler["Name"])}
+        self.glue.create_table(DatabaseName=self._database, TableInput=iceberg.definition(name, table, owner))
+        self.tally.created += 1
+        self.log(f"[INFO] Created Iceberg table {name} in database {self._database}")
+        return name
+
+    def _move_on(self, registered: Mapping[str, Any], table: iceberg.FoundIcebergTable) -> None:
+        name, definition = registered["Name"], iceberg.moved_on(registered, table)
+        if definition is None:
+            return
+        has_changed = definition["StorageDescriptor"]["Columns"] != registered["StorageDescriptor"].get("Columns")
+        if has_changed and self._policy.get("UpdateBehavior", "UPDATE_IN_DATABASE") == "LOG":
+            self.log(f"[WARN] The columns of table {name} have changed; the table is kept as UpdateBehavior says")
+            return
+        definition["Parameters"].pop(_DEPRECATED, None)
+        self.glue.update_table(DatabaseName=self._database, TableInput=definition)
+        self.tally.updated += 1
+        self.log(f"[INFO] Updated Iceberg table {name} in database {self._database}")
 
     def _definition(self, name: str, location: str, table: FoundTable) -> dict[str, Any]:
         columns = [{"Name": column, "Type": kind} for column, kind in table.columns.items()]
@@ -208,6 +243,10 @@ class Catalog:
             self.glue.update_table(DatabaseName=self._database, TableInput=definition)
             self.tally.deleted += 1
         self.log(f"[INFO] No objects are left of table {name}: {behavior}")
+
+
+def _location(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("StorageDescriptor", {}).get("Location", "")).rstrip("/")
 
 
 def _storage(

@@ -115,5 +115,20 @@ def _start_job_run(resource: str, arguments: dict[str, Any]) -> Any:
     return integrations.start_job_run(resource, arguments)
 
 
+@adds(
+    "states",
+    "codebuild:startBuild.sync",
+    to=f"{_EMULATOR}:_SERVICE_DISPATCH",
+    key="arn:aws:states:::codebuild:startBuild",
+)
+def _start_build(resource: str, arguments: dict[str, Any]) -> Any:
+    return integrations.start_build(resource, arguments)
+
+
+@adds("states", "codebuild:stopBuild", to=f"{_EMULATOR}:_SERVICE_DISPATCH", key="arn:aws:states:::codebuild:stopBuild")
+def _stop_build(resource: str, arguments: dict[str, Any]) -> Any:
+    return integrations.stop_build(resource, arguments)
+
+
 refuses("states", "RedriveExecution", instead="Start a new execution with the same input.")
 refuses("states", "TestState", instead="Create a state machine of the one state and start an execution.")

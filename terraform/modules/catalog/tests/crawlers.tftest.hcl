@@ -11,7 +11,7 @@ variables {
   security_configuration = "lakehouse-test"
   layers = {
     raw     = { bucket = { name = "raw-bucket", arn = "arn:aws:s3:::raw-bucket" }, prefix = "raw-data/", schedule = "cron(0 1 * * ? *)", table_level = 3 }
-    curated = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", table_level = 3 }
+    curated = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", format = "iceberg" }
   }
 }
 
@@ -28,12 +28,42 @@ run "each_crawler_reads_its_layers_folder_into_its_layers_database" {
   command = plan
 
   assert {
-    condition = { for key, crawler in aws_glue_crawler.this : key => [crawler.name, crawler.database_name, crawler.s3_target[0].path] } == {
+    condition = {
+      for key, crawler in aws_glue_crawler.this : key => [
+        crawler.name, crawler.database_name, try(crawler.s3_target[0].path, one(crawler.iceberg_target[0].paths))
+      ]
+      } == {
       raw     = ["lakehouse-test-raw", "lakehouse_test_raw", "s3://raw-bucket/raw-data/"]
       curated = ["lakehouse-test-curated", "lakehouse_test_curated", "s3://curated-bucket/curated-data/"]
     }
     error_message = "The crawlers are others: ${jsonencode(aws_glue_crawler.this)}"
   }
+}
+
+run "a_layer_of_iceberg_tables_is_crawled_by_their_metadata" {
+  command = plan
+
+  assert {
+    condition     = { for key, crawler in aws_glue_crawler.this : key => [length(crawler.s3_target), length(crawler.iceberg_target)] } == { raw = [1, 0], curated = [0, 1] }
+    error_message = "The targets are others: ${jsonencode(aws_glue_crawler.this)}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_glue_crawler.this["curated"].configuration) == { Version = 1 }
+    error_message = "The crawler groups Iceberg tables: ${aws_glue_crawler.this["curated"].configuration}"
+  }
+}
+
+run "a_layer_of_files_without_its_table_level_is_refused" {
+  command = plan
+
+  variables {
+    layers = {
+      raw = { bucket = { name = "raw-bucket", arn = "arn:aws:s3:::raw-bucket" }, prefix = "raw-data/" }
+    }
+  }
+
+  expect_failures = [var.layers]
 }
 
 run "a_layer_without_a_schedule_is_crawled_only_when_asked" {

@@ -1,0 +1,1 @@
+"""Statements, by what they do: queries, and all others."""

@@ -1,0 +1,152 @@
+"""The processes that execute statements, made of one that has loaded all libraries, one a statement that runs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from lakehouse.local.athena.engine import Place
+from lakehouse.local.athena.worker import Answer, Task, serve
+
+_MOST_AT_A_TIME = 4
+# A process has no statement's leftovers for ever.
+_STATEMENTS_A_PROCESS = 200
+_SHARE_OF_MEMORY = 0.5
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process.
+
+    Attributes:
+        process: The process.
+        connection: Takes tasks, brings answers.
+        executed: Statements so far.
+    """
+
+    process: ForkServerProcess
+    connection: Connection
+    executed: int = 0
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+
+
+class WorkerEndedError(Exception):
+    """A worker's process ended in the middle of a statement."""
+
+
+class Workers:
+    """The processes of an endpoint."""
+
+    def __init__(self, place: Place, account: str) -> None:
+        """Start nothing yet.
+
+        Args:
+            place: Where they work.
+            account: The account whose objects they read.
+        """
+        self._place = place
+        self._account = account
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["lakehouse.local.athena.worker"])
+        self._idle: list[Worker] = []
+        self._slots = threading.BoundedSemaphore(_MOST_AT_A_TIME)
+        self._lock = threading.Lock()
+        self._is_warm = False
+
+    def warm_up(self) -> None:
+        """Have one process ready; the libraries take seconds to load."""
+        with self._lock:
+            if self._is_warm:
+                return
+            self._is_warm = True
+        threading.Thread(target=lambda: self._put_back(self._started()), daemon=True).start()
+
+    def _started(self) -> Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, self._place, self._account), daemon=True)
+        process.start()
+        theirs.close()
+        worker = Worker(process, ours)
+        ours.recv()
+        return worker
+
+    def take(self) -> Worker:
+        """Wait until a statement may run, and take a process for it.
+
+        Returns:
+            The process; it must be given to ``run``.
+        """
+        self._slots.acquire()
+        try:
+            with self._lock:
+                if self._idle:
+                    return self._idle.pop()
+            return self._started()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def run(self, worker: Worker, task: Task) -> Answer:
+        """Execute a statement, and give the process back.
+
+        Args:
+            worker: The process.
+            task: The statement.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            WorkerEndedError: The process ended meanwhile.
+        """
+        try:
+            worker.connection.send(task)
+            answer: Answer = worker.connection.recv()
+        except (EOFError, OSError) as error:
+            worker.process.join(timeout=5)
+            code = worker.process.exitcode
+            raise WorkerEndedError(f"The engine's process ended with status {code}") from error
+        else:
+            worker.executed += 1
+            self._put_back(worker)
+            return answer
+        finally:
+            self._slots.release()
+
+    def _put_back(self, worker: Worker) -> None:
+        if worker.executed >= _STATEMENTS_A_PROCESS:
+            worker.connection.close()
+            return
+        with self._lock:
+            self._idle.append(worker)
+
+
+def place_of(url: str, region: str, credentials: dict[str, str], folder: Path) -> Place:
+    """Where an endpoint's engine works.
+
+    Args:
+        url: The endpoint.
+        region: Its region.
+        credentials: Of the engine's clients.
+        folder: For files on the way.
+
+    Returns:
+        The place, with this machine's memory and cores shared among the processes.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Place(
+        url=url,
+        region=region,
+        credentials=tuple(sorted(credentials.items())),
+        folder=folder,
+        memory_bytes=int(memory * _SHARE_OF_MEMORY / _MOST_AT_A_TIME),
+        threads=os.cpu_count() or 1,
+    )

@@ -1,0 +1,1 @@
+"""Tables that statements make and change: files first, then the one step that lets everybody see them."""

@@ -1,0 +1,110 @@
+"""Aggregates: the documentation's examples, and groups that are empty, of one row, or have nulls."""
+
+from athena_snippets import Fails
+
+SECTION = "Aggregate functions"
+SOURCE = "https://trino.io/docs/current/functions/aggregate.html"
+SNIPPETS = [
+    ("count(*) from (values 1, 1, null) t(x)", "3"),
+    ("count(x) from (values 1, 1, null) t(x)", "2"),
+    ("count(distinct x) from (values 1, 1, 2, null) t(x)", "2"),
+    ("count_if(x > 1) from (values 1, 2, 3) t(x)", "2"),
+    ("count_if(x > 1) from (values 1) t(x) where x > 5", "0"),
+    ("sum(x) from (values 1, null, 4) t(x)", "5"),
+    ("sum(x) from (values 1) t(x) where x > 5", None),
+    ("sum(x) from (values 9223372036854775807, 1) t(x)", Fails("NUMERIC_VALUE_OUT_OF_RANGE")),
+    ("avg(x) from (values 1, 2) t(x)", "1.5"),
+    ("avg(x) from (values 1.10, 1.15) t(x)", "1.13"),
+    ("avg(x) from (values interval '1' day, interval '2' day) t(x)", "1 12:00:00.000"),
+    ("min(x) from (values 3, 1, null) t(x)", "1"),
+    ("max(x, 2) from (values 1, 2, 3) t(x)", "[3, 2]"),
+    ("min(x, 2) from (values 3, 1, null) t(x)", "[1, 3]"),
+    ("max(x, 0) from (values 1) t(x)", Fails("INVALID_FUNCTION_ARGUMENT")),
+    ("min_by(a, b) from (values ('x', 1), ('y', 2)) t(a, b)", "x"),
+    ("min_by(a, b) from (values (null, 1), ('y', 2)) t(a, b)", None),
+    ("max_by(a, b) from (values ('x', 1), ('y', null)) t(a, b)", "x"),
+    ("min_by(a, b, 2) from (values (null, 1), ('y', 2), ('z', 3)) t(a, b)", "[null, y]"),
+    ("max_by(a, b, 2) from (values ('x', 1), ('y', 2), ('z', 3)) t(a, b)", "[z, y]"),
+    ("arbitrary(x) from (values null, 1) t(x)", "1"),
+    ("any_value(x) from (values null, 1) t(x)", "1"),
+    ("array_agg(x order by x desc) from (values 1, null, 3) t(x)", "[3, 1, null]"),
+    ("array_agg(distinct x order by x) from (values 3, 1, 3) t(x)", "[1, 3]"),
+    ("array_agg(x order by x) filter (where x > 1) from (values 1, 2, 3) t(x)", "[2, 3]"),
+    ("array_agg(x) from (values 1) t(x) where x > 5", None),
+    ("bool_and(x > 0) from (values 1, 2) t(x)", "true"),
+    ("bool_or(x > 1) from (values 1, null) t(x)", "false"),
+    ("every(x) from (values true, null) t(x)", "true"),
+    ("bitwise_and_agg(x) from (values 5, 3, null) t(x)", "1"),
+    ("bitwise_or_agg(x) from (values 5, 3) t(x)", "7"),
+    ("bitwise_xor_agg(x) from (values 5, 3) t(x)", "6"),
+    ("bitwise_and_agg(x) from (values 5) t(x) where x > 9", None),
+    ("listagg(value, ',') within group (order by value) from (values 'a', 'c', 'b') t(value)", "a,b,c"),
+    (
+        "listagg(value, ',' on overflow error) within group (order by value) from (values 'a', 'b', 'c') t(value)",
+        "a,b,c",
+    ),
+    (
+        (
+            "listagg(value, ',' on overflow truncate '.....' with count) within group (order by value) from "
+            "(values 'a', 'b', 'c') t(value)"
+        ),
+        "a,b,c",
+    ),
+    ("listagg(value) within group (order by value desc) from (values 'a', null, 'b') t(value)", "ba"),
+    (
+        (
+            "select listagg(value, ',') within group (order by o) from (values (100, 1, 'a'), (200, 3, 'c'), "
+            "(200, 2, 'b')) t(id, o, value) group by id order by id desc"
+        ),
+        "b,c",
+    ),
+    ("listagg(v, ',') within group (order by v) filter (where v > 'a') from (values 'a', 'c', 'b') t(v)", "b,c"),
+    ("listagg(v, ',') within group (order by v) from (values 'a') t(v) where v > 'b'", None),
+    (
+        (
+            "listagg(repeat_x, '') within group (order by 1) from (select array_join(repeat('0123456789', "
+            "10000), '') repeat_x from unnest(sequence(1, 11)))"
+        ),
+        Fails("EXCEEDED_FUNCTION_MEMORY_LIMIT"),
+    ),
+    ("approx_distinct(x) from (values 1, 2, 2, 3) t(x)", "3"),
+    ("approx_distinct(x, 0.1) from (values 1, 1, null) t(x)", "1"),
+    ("approx_distinct(x, 0.9) from (values 1) t(x)", Fails("INVALID_FUNCTION_ARGUMENT")),
+    ("approx_percentile(x, 0.5) from (values 1, 2, 3, 4, 5) t(x)", "3"),
+    ("approx_percentile(x, array[0.25, 0.75]) from (values 1, 2, 3, 4, 5) t(x)", "[2, 4]"),
+    ("approx_percentile(x, w, 0.5) from (values (1, 1), (2, 9)) t(x, w)", "2"),
+    ("approx_percentile(x, 0.5) from (values 1.5e0, null) t(x)", "1.5"),
+    ("approx_percentile(x, 0.5) from (values 1) t(x) where x > 5", None),
+    ("approx_percentile(x, 2.0) from (values 1) t(x)", Fails("INVALID_FUNCTION_ARGUMENT")),
+    ("histogram(x) from (values 1, 1, 2, null) t(x)", "{1=2, 2=1}"),
+    ("approx_most_frequent(2, x, 10) from (values 1, 1, 2, 3, 3, 3) t(x)", "{3=3, 1=2}"),
+    ("map_agg(k, v) from (values ('a', 1), (null, 3), ('b', null)) t(k, v)", "{a=1, b=null}"),
+    ("map_agg(k, v) from (values (cast(null as varchar), 1)) t(k, v)", None),
+    ("multimap_agg(k, v order by v) from (values ('a', 2), ('a', 1), ('b', null)) t(k, v)", "{a=[1, 2], b=[null]}"),
+    ("map_union(m) from (values map(array['a'], array[1]), map(array['b'], array[2]), null) t(m)", "{a=1, b=2}"),
+    ("geometric_mean(x) from (values 2, 8) t(x)", "4.0"),
+    ("stddev(x) from (values 1) t(x)", None),
+    ("stddev_pop(x) from (values 1) t(x)", "0.0"),
+    ("round(variance(x), 6) from (values 1, 2, 4, 10) t(x)", "16.25"),
+    ("round(var_pop(x), 6) from (values 1, 2, 4, 10) t(x)", "12.1875"),
+    ("stddev_samp(x) from (values 1, 3) t(x)", "1.4142135623730951"),
+    ("skewness(x) from (values 1, 2) t(x)", None),
+    ("skewness(x) from (values 2, 2, 2) t(x)", "NaN"),
+    ("round(skewness(x), 6) from (values 1, 2, 4) t(x)", "0.381802"),
+    ("kurtosis(x) from (values 1, 2, 3) t(x)", None),
+    ("round(kurtosis(x), 6) from (values 1, 2, 4, 10) t(x)", "2.030769"),
+    ("corr(y, x) from (values (1e0, 1e0), (3e0, 2e0), (5e0, 3e0)) t(y, x)", "1.0"),
+    ("corr(x, x) from (values 1e0) t(x)", None),
+    ("covar_pop(y, x) from (values (1e0, 1e0), (3e0, 2e0)) t(y, x)", "0.5"),
+    ("covar_samp(x, x) from (values 1e0) t(x)", None),
+    ("regr_slope(y, x) from (values (1e0, 1e0), (3e0, 2e0), (5e0, 3e0)) t(y, x)", "2.0"),
+    ("regr_intercept(y, x) from (values (1e0, 1e0), (3e0, 2e0), (5e0, 3e0)) t(y, x)", "-1.0"),
+    ("regr_slope(x, x) from (values 1e0) t(x)", None),
+    ("checksum(x) is not null from (values 1) t(x)", "true"),
+    ("select (select checksum(x) from (values 1, 2) t(x)) = (select checksum(x) from (values 2, 1) t(x))", "true"),
+    ("checksum(x) from (values 1) t(x) where x > 5", None),
+    ("numeric_histogram(2, x) from (values 1e0) t(x)", Fails("NOT_SUPPORTED")),
+    ("entropy(x) from (values 1) t(x)", Fails("FUNCTION_NOT_FOUND")),
+    ("count(distinct x) from (values 1, 1, 2) t(x)", "2"),
+    ("arbitrary(x) from (values 1) t(x)", "1"),
+]
