@@ -97,6 +97,7 @@ module "transformation" {
   sources = {
     processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, database = module.catalog.databases["processed"] }
   }
+  target    = var.environment == "local" ? "local" : "athena"
   workgroup = module.analytics.workgroup
 }
 

@@ -165,6 +165,10 @@ class ServiceUnavailableError(TransientError):
     """AWS (or the local endpoint) answered with a 5xx, or not at all."""
 
 
+class QueryFailedError(PermanentError):
+    """Athena did not execute a query to its end; the message carries Athena's reason."""
+
+
 # --- the laptop ---------------------------------------------------------------------------------------------------
 
 

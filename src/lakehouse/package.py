@@ -51,7 +51,7 @@ _UNUSED = re.compile(
 # What compiled modules are said to come from: the same on every machine; Python puts the real place in at import.
 _TASK_ROOT = "/var/task"
 # Parts of this package that run on a laptop only.
-_OF_THE_LAPTOP = re.compile(r"^lakehouse/(?:local|cli)/|^lakehouse/(?:package|archive|dbt_package)\.py$")
+_OF_THE_LAPTOP = re.compile(r"^lakehouse/(?:local|cli)/|^lakehouse/(?:package|archive|dbt_package|transformation)\.py$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class _Build:
         return next((scratch / "own").glob("*.whl"))
 
     def _uv(self, *arguments: str) -> None:
-        command = [_find_uv(), *arguments]
+        command = [find_uv(), *arguments]
         # The wheel's timestamps: without it they would be those of the checkout.
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "315532800"}
         done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
@@ -339,7 +339,15 @@ def _unzipped_bytes(archive: Path) -> int:
         return sum(entry.file_size for entry in opened.infolist())
 
 
-def _find_uv() -> str:
+def find_uv() -> str:
+    """Find the program that installs what is locked.
+
+    Returns:
+        Its path.
+
+    Raises:
+        PrerequisiteError: It is not installed.
+    """
     beside = Path(sys.executable).with_name("uv")
     found = os.environ.get("UV") or shutil.which("uv") or (str(beside) if beside.is_file() else None)
     if not found:

@@ -66,6 +66,10 @@ def remaining(endpoint: Endpoint) -> dict[str, list[str]]:
         ],
         "crawlers": [crawler["Name"] for crawler in glue.get_crawlers()["Crawlers"]],
         "jobs": [job["Name"] for job in glue.get_jobs()["Jobs"]],
+        "build projects": client("codebuild").list_projects()["projects"],
+        "workgroups": [
+            group["Name"] for group in client("athena").list_work_groups()["WorkGroups"] if group["Name"] != "primary"
+        ],
         "functions": [function["FunctionName"] for function in client("lambda").list_functions()["Functions"]],
         "state machines": [
             machine["name"] for machine in client("stepfunctions").list_state_machines()["stateMachines"]

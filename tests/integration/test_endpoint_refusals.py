@@ -27,7 +27,7 @@ CALLS = [
     ("secretsmanager", "rotate_secret", {"SecretId": "x"}, "secretsmanager RotateSecret"),
     ("iam", "generate_credential_report", {}, "iam GenerateCredentialReport"),
     ("sns", "create_platform_application", {"Name": "x", "Platform": "y", "Attributes": {}}, "sns CreatePlatform"),
-    ("codebuild", "start_build", {"projectName": "x"}, "codebuild StartBuild"),
+    ("codebuild", "start_build_batch", {"projectName": "x"}, "codebuild StartBuildBatch"),
     ("sagemaker", "list_models", {}, "sagemaker ListModels"),
     ("batch", "submit_job", {"jobName": "a", "jobQueue": "b", "jobDefinition": "c"}, "batch "),
     ("emr", "list_clusters", {}, "elasticmapreduce ListClusters"),

@@ -319,6 +319,26 @@ def test_more_builds_than_the_project_allows_are_refused(builds: Builds) -> None
     builds.codebuild.stop_build(id=second)
 
 
+def test_a_build_beyond_what_the_machine_runs_at_once_is_queued_and_can_be_stopped_there(builds: Builds) -> None:
+    name = builds.create(_spec("sleep 300"))
+    running = [builds.start(name) for _ in range(max(2, os.cpu_count() or 2))]
+    deadline = time.monotonic() + 30
+    while {builds.get(each)["currentPhase"] for each in running} != {"BUILD"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    queued = builds.start(name)
+
+    time.sleep(0.5)
+    assert builds.get(queued)["currentPhase"] == "QUEUED"
+    builds.codebuild.stop_build(id=queued)
+    assert _phases(builds.wait(queued)) == {"SUBMITTED": "SUCCEEDED", "QUEUED": "STOPPED", "COMPLETED": None}
+    next_one = builds.start(name, buildspecOverride=_spec("echo at last"))
+    builds.codebuild.stop_build(id=running[0])
+    assert builds.log(builds.wait(next_one)) == ["at last"]
+    for build_id in running:
+        builds.codebuild.stop_build(id=build_id)
+
+
 def test_the_same_token_starts_one_build(builds: Builds) -> None:
     name = builds.create(_spec("echo once"))
 

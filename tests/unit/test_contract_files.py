@@ -70,7 +70,7 @@ def load(tmp_path):
 # --- the packaged contracts ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["yellow_tripdata.yaml", "green_tripdata.yaml"])
+@pytest.mark.parametrize("name", ["yellow_tripdata.yaml", "green_tripdata.yaml", "events.yaml", "users.yaml"])
 def test_a_packaged_contract_is_valid_by_the_standards_own_json_schema(name) -> None:
     content = yaml.safe_load(resources.files("lakehouse.contracts").joinpath(name).read_text(encoding="utf-8"))
 
@@ -80,10 +80,18 @@ def test_a_packaged_contract_is_valid_by_the_standards_own_json_schema(name) -> 
 def test_every_packaged_contract_loads_and_its_rules_compile() -> None:
     catalog = ContractCatalog.packaged()
 
-    assert {contract.dataset for contract in catalog} == {"yellow_tripdata", "green_tripdata"}
+    trips = {"fare_amount_range", "VendorID_values", "dropoff_not_before_pickup"}
+    expected = {
+        "yellow_tripdata": trips,
+        "green_tripdata": trips,
+        "events": {"event_id_pattern", "payment_has_amount"},
+        "users": {"plan_values", "updated_not_before_created"},
+    }
+
+    assert {contract.dataset for contract in catalog} == set(expected)
     for contract in catalog:
         rules = compile_rules(contract, [column.name for column in contract.columns])
-        assert {"fare_amount_range", "VendorID_values", "dropoff_not_before_pickup"} <= {rule.name for rule in rules}
+        assert expected[contract.dataset] <= {rule.name for rule in rules}
         assert all(column.description for column in contract.columns)
 
 

@@ -14,6 +14,7 @@ import botocore
 import pytest
 
 from lakehouse.archive import Archive, installed_in
+from lakehouse.dbt_package import DBT_ZIP, project_files
 from lakehouse.errors import CommandError, PrerequisiteError
 from lakehouse.functions.bundled_wheels import make_importable
 from lakehouse.package import FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, LAMBDA_MOST_BYTES, build
@@ -56,7 +57,7 @@ def functions(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _digests(folder: Path) -> dict[str, str]:
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS)
+        for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, DBT_ZIP)
     }
 
 
@@ -112,6 +113,44 @@ def test_a_changed_source_is_packed_again_without_packing_the_dependencies_again
     assert not [step for step in told if "dependencies" in step]
     with zipfile.ZipFile(output / FUNCTIONS_ZIP) as archive:
         assert archive.read("lakehouse/landing.py") == b"CHANGED = 1\n"
+
+
+@pytest.mark.e2e
+def test_a_changed_model_packs_the_dbt_project_again_and_nothing_else(
+    package: Path, checkout: Path, tmp_path: Path
+) -> None:
+    copy, output = tmp_path / "checkout", tmp_path / "output"
+    shutil.copytree(checkout, copy)
+    shutil.copytree(package, output)
+    (copy / "dbt_project" / "models").mkdir(exist_ok=True)
+    (copy / "dbt_project" / "models" / "one.sql").write_text("select 1\n")
+    (copy / "dbt_project" / "target").mkdir()
+    (copy / "dbt_project" / "target" / "manifest.json").write_text("{}")
+    told: list[str] = []
+    assert build(copy, output, progress=told.append).is_new
+    assert told == ["Packing the dbt project"]
+    with zipfile.ZipFile(output / DBT_ZIP) as archive:
+        names = set(archive.namelist())
+    assert "models/one.sql" in names
+    assert "target/manifest.json" not in names, "what a run of dbt makes is left out"
+    assert _digests(output) | {DBT_ZIP: ""} == _digests(package) | {DBT_ZIP: ""}
+
+
+@pytest.mark.e2e
+def test_the_dbt_project_brings_every_wheel_that_its_requirements_name(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package / DBT_ZIP) as archive:
+        archive.extractall(tmp_path)
+    wheels = tmp_path / "wheels"
+    requirements = (wheels / "requirements.txt").read_text().splitlines()
+    hashes = {line.rpartition("sha256:")[2] for line in requirements}
+    assert hashes == {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels.glob("*.whl")}
+    assert {"dbt_core", "dbt_athena"} <= {line.partition("==")[0] for line in requirements}
+    assert (tmp_path / "buildspec.yml").is_file()
+
+
+def test_a_checkout_without_a_buildspec_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteError, match=r"dbt_project has no buildspec\.yml"):
+        list(project_files(tmp_path))
 
 
 @pytest.mark.e2e

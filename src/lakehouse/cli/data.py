@@ -308,14 +308,18 @@ def _object_lines(target: Deployment, uri: str) -> Iterator[str]:
     help="The share of rows that break a rule of the contract.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same file.")
-def sample(path: Path, rows: int, dirty: float, seed: int) -> None:
-    """Write a parquet file shaped like New York's yellow taxi trips, some rows of it dirty.
+@click.option("--dataset", help="What to make. Default: told by the file's name, else yellow_tripdata.")
+def sample(path: Path, rows: int, dirty: float, seed: int, dataset: str | None) -> None:
+    """Write a parquet file of taxi trips, users or events, some rows of it dirty.
 
+    Datasets: yellow_tripdata, green_tripdata, events, users.
     Example: lakehouse sample yellow_tripdata_2024-02.parquet --rows 50000 --dirty 0.01
     """
     from lakehouse.sample import generate
 
-    facts = generate(path, rows=rows, dirty_share=dirty, seed=seed)
+    contract = ContractCatalog.packaged().for_file_name(path.name)
+    told = contract.dataset if contract else "yellow_tripdata"
+    facts = generate(path, rows=rows, dirty_share=dirty, seed=seed, dataset=dataset or told)
     console().print(
         f"Wrote {path}: {count_text(rows)} rows, {count_text(facts.dirty_rows)} of them dirty, "
         f"{bytes_text(path.stat().st_size)}.",

@@ -42,6 +42,8 @@ class Deployment:
         tables: DynamoDB table names by short name (``files``, ``pipeline_runs``, ``watermarks``).
         state_machines: State machine ARNs by short name.
         crawlers: Crawler names by layer.
+        databases: Glue database names by layer.
+        workgroup: Name of Athena's workgroup.
         client_options: Options of every boto3 client: endpoint and credentials, where they are not the usual ones.
     """
 
@@ -53,6 +55,8 @@ class Deployment:
     tables: Mapping[str, str]
     state_machines: Mapping[str, str]
     crawlers: Mapping[str, str]
+    databases: Mapping[str, str]
+    workgroup: str
     client_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -88,7 +92,10 @@ class Deployment:
         Raises:
             SettingsError: An output is missing.
         """
-        names = ("project", "environment", "region", "account_id", "buckets", "tables", "state_machines", "crawlers")
+        names = (
+            *("project", "environment", "region", "account_id", "buckets", "tables", "state_machines", "crawlers"),
+            *("databases", "workgroup"),
+        )
         missing = [name for name in names if name not in outputs]
         if missing:
             raise SettingsError(

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli import convert, data, laptop, pipeline
+from lakehouse.cli import convert, data, laptop, pipeline, queries
 from lakehouse.errors import EndpointDownError, LakehouseError, PrerequisiteError, SettingsError, TransientError
 from lakehouse.settings import Workplace
 
@@ -47,7 +47,7 @@ def lakehouse(context: click.Context, environment: str) -> None:
             raise
 
 
-for command in (*laptop.COMMANDS, *data.COMMANDS, *pipeline.COMMANDS, *convert.COMMANDS):
+for command in (*laptop.COMMANDS, *data.COMMANDS, *pipeline.COMMANDS, *convert.COMMANDS, *queries.COMMANDS):
     lakehouse.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 Each service's state is a JSON file in the emulator's own format, replaced as a whole: a process that is killed in the
 middle of a checkpoint leaves the previous files. Objects of S3 are not part of it: they are written when they are put.
-Items of DynamoDB are part of it, and until then of the journal.
+Items of DynamoDB and Glue's catalog are part of it, and until then of their journals.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,15 @@ _ATTEMPTS = 5
 class Checkpoints:
     """Saves the emulator's state after it changed."""
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
+    def __init__(self, folder: Path, journals: Iterable[Journal]) -> None:
         """Prepare; nothing is written yet.
 
         Args:
             folder: Where the state lies, a file a service.
-            journal: What a checkpoint of its service makes superfluous.
+            journals: What a checkpoint of their services makes superfluous.
         """
         self._folder = folder
-        self._journal = journal
+        self._journals = {journal.service: journal for journal in journals}
         self._changed = asyncio.Event()
         self._saving = threading.Lock()
         self._saved: dict[str, str] = {}
@@ -86,8 +86,9 @@ class Checkpoints:
             for service, get_state in app._build_persistence_save_dict().items():  # noqa: SLF001
                 if services and service not in services:
                     continue
-                if service == self._journal.service:
-                    is_different |= self._save_journaled(service, get_state)
+                journal = self._journals.get(service)
+                if journal is not None:
+                    is_different |= self._save_journaled(service, get_state, journal)
                 else:
                     is_different |= self._save_service(service, get_state)
         return is_different
@@ -99,10 +100,10 @@ class Checkpoints:
             return True
         return self._write(service, content)
 
-    def _save_journaled(self, service: str, get_state: Callable[[], Any]) -> bool:
-        superfluous = self._journal.begin_page()
+    def _save_journaled(self, service: str, get_state: Callable[[], Any], journal: Journal) -> bool:
+        superfluous = journal.begin_page()
         content = _read(service, get_state)
-        with self._journal.at_work:
+        with journal.at_work:
             # No request is half done: what was when the state was read is journaled by now. Where the service left no
             # moment to read its state, it waits.
             if content is None:
@@ -111,7 +112,7 @@ class Checkpoints:
             _LOG.warning("The state of %s kept changing; it is journaled until the next checkpoint", service)
             return True
         is_different = self._write(service, content)
-        self._journal.forget(superfluous)
+        journal.forget(superfluous)
         return is_different
 
     def _write(self, service: str, content: bytes) -> bool:

@@ -24,6 +24,7 @@ MODULES = (
     "lakehouse.local.fixes.glue_catalog.partition_batches",
     "lakehouse.local.fixes.glue_catalog.iceberg_endpoint",
     "lakehouse.local.fixes.athena_workgroups",
+    "lakehouse.local.athena.metadata",
     "lakehouse.local.athena.service",
     "lakehouse.local.fixes.step_functions",
     "lakehouse.local.lambdas.code",

@@ -130,6 +130,7 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     from ministack import app
 
     from lakehouse.local.fixes import dynamodb
+    from lakehouse.local.fixes.glue_catalog import durable
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     stop = asyncio.Event()
@@ -139,9 +140,9 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
 
     for service in SERVED.values():
         _load(app, service.name)
-    journal = Journal(place.state, "dynamodb")
-    answered = journal.read()
-    checkpoints = Checkpoints(place.state, journal)
+    items, catalog = Journal(place.state, "dynamodb"), Journal(place.state, "glue")
+    answered = {journal.service: journal.read() for journal in (items, catalog)}
+    checkpoints = Checkpoints(place.state, (items, catalog))
     gate = None
     if declared is not None:
         from lakehouse.local.fixes import s3_uploads
@@ -155,7 +156,8 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     def on_ready() -> None:
         # The emulator has loaded its state; from here on the checkpoints save it, and it need not do so itself.
         app.PERSIST_STATE = False
-        dynamodb.resume(journal, answered)
+        dynamodb.resume(items, answered["dynamodb"])
+        durable.resume(catalog, answered["glue"])
         _announce(place)
 
     front = Front(app.app, place, on_ready=on_ready, gate=gate)

@@ -83,7 +83,9 @@ locals {
         "glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions",
         "glue:GetTable", "glue:GetTables", "glue:GetTableVersions",
       ]
-      Resource = concat(["${local._glue}:catalog"], flatten(values(local._tables)))
+      # Athena looks at the default database whatever a query is about:
+      # https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+      Resource = concat(["${local._glue}:catalog", "${local._glue}:database/default"], flatten(values(local._tables)))
     },
     {
       Sid    = "WriteTables"

@@ -13,7 +13,7 @@ locals {
   # What dbt_project/ reads with env_var(): the only place where these names are chosen.
   environment = merge(
     {
-      DBT_TARGET                     = "athena"
+      DBT_TARGET                     = var.target
       DBT_ATHENA_CATALOG             = "awsdatacatalog" # `database` in a dbt profile
       DBT_ATHENA_REGION              = data.aws_region.current.name
       DBT_ATHENA_S3_DATA_DIR         = "s3://${var.curated.bucket.name}/${var.curated.prefix}"

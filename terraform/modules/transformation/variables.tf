@@ -68,6 +68,18 @@ variable "tags" {
   nullable    = false
 }
 
+variable "target" {
+  description = "Target of the dbt profile: athena, or local for the laptop's endpoint, which is asked more often."
+  type        = string
+  default     = "athena"
+  nullable    = false
+
+  validation {
+    condition     = contains(["athena", "local"], var.target)
+    error_message = "The dbt profile has the targets athena and local, not ${var.target}."
+  }
+}
+
 variable "threads" {
   description = "How many models dbt builds at the same time."
   type        = number

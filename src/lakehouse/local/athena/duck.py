@@ -15,7 +15,7 @@ from lakehouse.local.athena.sql.sql_types import quoted
 
 _CALLED = re.compile(r"\b(\w+)\(")
 # ``casts.failing`` puts our own failures into texts that DuckDB cannot convert.
-_OURS = re.compile(r"\[\[([A-Z_]+): (.*?)\]\]", re.DOTALL)
+_OURS = re.compile(r"\[\[([A-Z_]+): (.*?)\]\](?=['\s]|$)", re.DOTALL)
 
 
 class Duck:
@@ -64,7 +64,9 @@ class Duck:
             self._installed.add(name)
             if name in UDFS:
                 made = UDFS[name]
-                self.connection.create_function(name, made.function, list(made.parameters), made.result)
+                make: Any = self.connection.create_function
+                # Of its own accord DuckDB takes no null from a function that was given none.
+                make(name, made.function, list(made.parameters), made.result, null_handling="special")
                 continue
             body = MACROS[name]
             self._install(other for other in (*MACROS, *UDFS) if other != name and f"{other}(" in body)

@@ -112,10 +112,12 @@ def _run(execution: Json, request: Request, this: Running) -> None:
     started = queued
     try:
         pool = workers()
-        worker = pool.take()
+        worker = pool.take(lambda: not this.was_stopped)
         started = time.time()
-        _set_state(execution, "RUNNING", "QUEUED")
-        if this.takes(worker):
+        if worker is None:
+            answer = Answer()
+        elif this.takes(worker):
+            _set_state(execution, "RUNNING", "QUEUED")
             answer = pool.run(worker, Task(request, number))
         else:
             worker.kill()
@@ -176,7 +178,7 @@ def _finish(execution: Json, answer: Answer, this: Running, queued: float, start
         execution["_update_count"] = answer.update_count
         state = "SUCCEEDED"
     status["CompletionDateTime"] = ended
-    _set_state(execution, state, "RUNNING")
+    _set_state(execution, state, status["State"])
 
 
 def _set_state(execution: Json, state: str, before: str) -> None:

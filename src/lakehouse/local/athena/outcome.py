@@ -14,6 +14,7 @@ from lakehouse.local.athena.sql.sql_types import (
     INTEGER,
     INTERVAL_DAY,
     INTERVAL_YEAR,
+    IPADDRESS,
     JSON,
     REAL,
     SMALLINT,
@@ -30,6 +31,7 @@ from lakehouse.local.athena.sql.sql_types import (
     Time,
     Timestamp,
     Varchar,
+    ZonedTime,
     ZonedTimestamp,
 )
 
@@ -46,6 +48,7 @@ _PLAIN: dict[SqlType, tuple[str, int, int]] = {
     VARBINARY: ("varbinary", 1073741824, 0),
     JSON: ("json", 0, 0),
     UUID: ("uuid", 0, 0),
+    IPADDRESS: ("ipaddress", 0, 0),
     UNKNOWN: ("unknown", 0, 0),
     INTERVAL_DAY: ("interval day to second", 0, 0),
     INTERVAL_YEAR: ("interval year to month", 0, 0),
@@ -92,6 +95,8 @@ def column_info(name: str, kind: SqlType) -> ColumnInfo:
             return ColumnInfo(name, "timestamp with time zone", max(precision, 3))
         case Time(precision):
             return ColumnInfo(name, "time", max(precision, 3))
+        case ZonedTime(precision):
+            return ColumnInfo(name, "time with time zone", max(precision, 3))
         case Array():
             return ColumnInfo(name, "array")
         case Map():

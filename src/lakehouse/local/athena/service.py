@@ -17,8 +17,10 @@ from ministack.services import athena, s3
 
 from lakehouse.local.athena import executions, results
 from lakehouse.local.athena.engine import Request
+from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.statements.tokens import without_comments
 from lakehouse.local.athena.tables.objects import split_uri
+from lakehouse.local.fixes.athena_workgroups import completed
 from lakehouse.local.registry import executes, refuses
 
 Json = dict[str, Any]
@@ -28,9 +30,9 @@ Handler = Callable[[Json], Answer]
 _EMULATOR = "ministack.services.athena"
 # https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 _LONGEST_QUERY_BYTES = 262_144
+_LISTED_AT_A_TIME = 50
 # A statement that is quick is done before its first look-up, so that clients do not wait a whole interval of theirs.
 _WAITED_SECONDS = 0.8
-_ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 
 for _operation in ("GetQueryRuntimeStatistics", "CreateNotebook", "StartSession", "StartCalculationExecution"):
     refuses("athena", _operation, instead="GetQueryExecution tells what a query took.")
@@ -83,7 +85,7 @@ def _accepted(data: Json) -> tuple[Json, Request | None]:
         raise _RefusedError(f"WorkGroup {data.get('WorkGroup')} is not found.")
     if workgroup.get("State") == "DISABLED":
         raise _RefusedError(f"WorkGroup {workgroup['Name']} is disabled.")
-    settings = workgroup.get("Configuration") or {}
+    settings = completed(workgroup)
     own, sent = settings.get("ResultConfiguration") or {}, data.get("ResultConfiguration") or {}
     chosen = own if settings.get("EnforceWorkGroupConfiguration") and own.get("OutputLocation") else {**own, **sent}
     location = chosen.get("OutputLocation")
@@ -92,11 +94,14 @@ def _accepted(data: Json) -> tuple[Json, Request | None]:
             "No output location provided. An output location is required either through the Workgroup result "
             "configuration setting or as an API input."
         )
-    bucket, _ = split_uri(location)
+    try:
+        bucket, _ = split_uri(location)
+    except StatementFailedError as error:
+        raise _RefusedError("outputLocation is not a valid S3 path.") from error
     if s3._buckets.get(bucket) is None:
         raise _RefusedError(f"Unable to verify/create output bucket {bucket}")
     encryption = chosen.get("EncryptionConfiguration")
-    execution = executions.record(data, location, encryption, settings.get("EngineVersion") or _ENGINE)
+    execution = executions.record(data, location, encryption, settings["EngineVersion"])
     if token:
         execution["_token"] = token
     return execution, _request(data, execution, location, encryption, settings.get("BytesScannedCutoffPerQuery"))
@@ -140,6 +145,42 @@ def get_query_execution(original: Handler) -> Handler:
             return _refused(f"QueryExecution {data.get('QueryExecutionId')} was not found")
         executions.settled(execution)
         return original(data)
+
+    return replacement
+
+
+@executes("athena", "BatchGetQueryExecution", replaces=f"{_EMULATOR}:_batch_get_query_execution", signature="(data)")
+def batch_get_query_execution(original: Handler) -> Handler:
+    """BatchGetQueryExecution: as GetQueryExecution, of several."""
+
+    def replacement(data: Json) -> Answer:
+        for number in data.get("QueryExecutionIds") or ():
+            if number in athena._executions:
+                executions.settled(athena._executions[number])
+        return original(data)
+
+    return replacement
+
+
+@executes("athena", "ListQueryExecutions", replaces=f"{_EMULATOR}:_list_query_executions", signature="(data)")
+def list_query_executions(_original: Handler) -> Handler:
+    """ListQueryExecutions: a workgroup's, the newest first, in pages."""
+
+    def replacement(data: Json) -> Answer:
+        workgroup = data.get("WorkGroup") or "primary"
+        if workgroup not in athena._workgroups:
+            return _refused(f"WorkGroup {workgroup} is not found.")
+        found = [one["QueryExecutionId"] for one in athena._executions.values() if one.get("WorkGroup") == workgroup]
+        found.reverse()
+        token = data.get("NextToken")
+        if token is not None and token not in found:
+            return _refused("Malformed or expired pagination token")
+        start = found.index(token) if token is not None else 0
+        end = start + min(int(data.get("MaxResults") or _LISTED_AT_A_TIME), _LISTED_AT_A_TIME)
+        # The next page begins with the statement that the token names, however many were started meanwhile.
+        following = {"NextToken": found[end]} if end < len(found) else {}
+        answer: Answer = json_response({"QueryExecutionIds": found[start:end], **following})
+        return answer
 
     return replacement
 

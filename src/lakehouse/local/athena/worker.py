@@ -71,7 +71,7 @@ def serve(connection: Connection, place: Place, account: str) -> None:
     """Execute statements until the endpoint closes the connection.
 
     Args:
-        connection: Brings tasks, takes answers.
+        connection: Brings tasks, takes answers; None asks only whether somebody is there.
         place: Where to work.
         account: The account whose objects are read.
     """
@@ -85,10 +85,10 @@ def serve(connection: Connection, place: Place, account: str) -> None:
     connection.send(None)  # ready
     while True:
         try:
-            task: Task = connection.recv()
+            task: Task | None = connection.recv()
         except EOFError:
             return
-        connection.send(_answer(engine, task))
+        connection.send(None if task is None else _answer(engine, task))
 
 
 def _answer(engine: Engine, task: Task) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -14,6 +15,8 @@ from lakehouse.local.athena.engine import Place
 from lakehouse.local.athena.worker import Answer, Task, serve
 
 _MOST_AT_A_TIME = 4
+# How often a statement that waits for its turn looks whether it was stopped.
+_LOOK_SECONDS = 0.1
 # A process has no statement's leftovers for ever.
 _STATEMENTS_A_PROCESS = 200
 _SHARE_OF_MEMORY = 0.5
@@ -36,6 +39,19 @@ class Worker:
     def kill(self) -> None:
         """End it, whatever it does."""
         self.process.kill()
+
+    def answers(self) -> bool:
+        """Whether it is there; somebody may have ended it while it had nothing to do.
+
+        Returns:
+            True where it is.
+        """
+        try:
+            self.connection.send(None)
+            self.connection.recv()
+        except (EOFError, OSError):
+            return False
+        return True
 
 
 class WorkerEndedError(Exception):
@@ -75,20 +91,30 @@ class Workers:
         process.start()
         theirs.close()
         worker = Worker(process, ours)
-        ours.recv()
+        try:
+            ours.recv()
+        except EOFError as error:
+            raise WorkerEndedError("The engine's process could not start: the endpoint's log says why") from error
         return worker
 
-    def take(self) -> Worker:
+    def take(self, is_wanted: Callable[[], bool]) -> Worker | None:
         """Wait until a statement may run, and take a process for it.
 
+        Args:
+            is_wanted: Whether the statement is still to run.
+
         Returns:
-            The process; it must be given to ``run``.
+            The process, which must be given to ``run``; None where the statement was stopped before.
         """
-        self._slots.acquire()
+        while not self._slots.acquire(timeout=_LOOK_SECONDS):
+            if not is_wanted():
+                return None
         try:
             with self._lock:
-                if self._idle:
-                    return self._idle.pop()
+                while self._idle:
+                    worker = self._idle.pop()
+                    if worker.answers():
+                        return worker
             return self._started()
         except BaseException:
             self._slots.release()

@@ -7,12 +7,14 @@ Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.ht
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import error_response_json
 from ministack.services import codebuild
 
+from lakehouse.local import place
 from lakehouse.local.codebuild.requests import limit_problems
 
 Json = dict[str, Any]
@@ -68,7 +70,7 @@ def keep_all_settings(original: Handler) -> Handler:
 
 
 def by_name_or_arn(original: Handler) -> Handler:
-    """DeleteProject: Terraform names the project by its ARN; one that is not there is no error.
+    """DeleteProject: Terraform names the project by its ARN; one that is not there is no error. Its cache goes too.
 
     Args:
         original: Deletes by name.
@@ -82,6 +84,7 @@ def by_name_or_arn(original: Handler) -> Handler:
         if name not in codebuild._projects:
             answer: Response = codebuild.json_response({})
             return answer
+        shutil.rmtree(place.current().builds / "cache" / str(name), ignore_errors=True)
         return original({**data, "name": name})
 
     return replacement

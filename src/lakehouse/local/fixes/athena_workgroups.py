@@ -48,8 +48,15 @@ def _error(code: str, message: str) -> Answer:
     return answer
 
 
-def _completed(workgroup: Mapping[str, Any]) -> Json:
-    """A workgroup's configuration as Athena answers it."""
+def completed(workgroup: Mapping[str, Any]) -> Json:
+    """A workgroup's configuration as Athena answers it.
+
+    Args:
+        workgroup: As it was made.
+
+    Returns:
+        The configuration, with what Athena fills in.
+    """
     given = workgroup.get("Configuration") or {}
     engine = given.get("EngineVersion") or {}
     selected = engine.get("SelectedEngineVersion") or _AUTO
@@ -77,7 +84,7 @@ def get_workgroup(_: Callable[..., Any]) -> Callable[..., Any]:
         workgroup = athena._workgroups.get(data.get("WorkGroup"))
         if workgroup is None:
             return _error("InvalidRequestException", f"WorkGroup {data.get('WorkGroup')} is not found.")
-        return _answer({"WorkGroup": {**workgroup, "Configuration": _completed(workgroup)}})
+        return _answer({"WorkGroup": {**workgroup, "Configuration": completed(workgroup)}})
 
     return replacement
 
@@ -98,7 +105,7 @@ def list_workgroups(_: Callable[..., Any]) -> Callable[..., Any]:
         listed = [
             {
                 **{member: workgroup[member] for member in members if member in workgroup},
-                "EngineVersion": _completed(workgroup)["EngineVersion"],
+                "EngineVersion": completed(workgroup)["EngineVersion"],
             }
             for workgroup in athena._workgroups.values()
         ]

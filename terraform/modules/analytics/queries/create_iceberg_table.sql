@@ -4,9 +4,9 @@ CREATE TABLE trips_archive (
   trip_id string,
   pickup_at timestamp,
   dropoff_at timestamp,
-  pickup_zone_id bigint,
-  dropoff_zone_id bigint,
-  total_amount double
+  pickup_zone_id int,
+  dropoff_zone_id int,
+  total_amount decimal(10, 2)
 )
 PARTITIONED BY (day(pickup_at))
 LOCATION '${location}trips_archive/'

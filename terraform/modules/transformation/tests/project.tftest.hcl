@@ -62,6 +62,16 @@ run "dbt_is_told_where_to_read_and_to_write" {
   }
 }
 
+run "a_target_that_the_profile_has_not_is_refused" {
+  command = plan
+
+  variables {
+    target = "prod"
+  }
+
+  expect_failures = [var.target]
+}
+
 run "the_log_is_encrypted_and_expires" {
   command = plan
 

@@ -1,7 +1,7 @@
 """Expressions with the text that Athena shows for the first cell, a module a section of the documentation.
 
-``None`` is null. An expression without SELECT is put behind one. A value that the documentation does not print is worked out
-from the rule that it states; the module says which.
+``None`` is null. An expression without SELECT is put behind one. A value that the documentation does not print is
+worked out from the rule that it states.
 """
 
 from __future__ import annotations

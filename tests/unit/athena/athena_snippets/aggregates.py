@@ -14,7 +14,7 @@ SNIPPETS = [
     ("sum(x) from (values 1) t(x) where x > 5", None),
     ("sum(x) from (values 9223372036854775807, 1) t(x)", Fails("NUMERIC_VALUE_OUT_OF_RANGE")),
     ("avg(x) from (values 1, 2) t(x)", "1.5"),
-    ("avg(x) from (values 1.10, 1.15) t(x)", "1.13"),
+    ("avg(x) from (values decimal '1.10', decimal '1.15') t(x)", "1.13"),
     ("avg(x) from (values interval '1' day, interval '2' day) t(x)", "1 12:00:00.000"),
     ("min(x) from (values 3, 1, null) t(x)", "1"),
     ("max(x, 2) from (values 1, 2, 3) t(x)", "[3, 2]"),

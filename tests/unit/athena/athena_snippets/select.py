@@ -247,7 +247,7 @@ SNIPPETS = [
     ),
     ("select array_agg(x) from (select x from (values 3,1,2) t(x) order by x desc limit 2)", "[3, 2]"),
     (
-        "select array_agg(row(typeof(x), x)) from (select 1 x union select 2.5) where x > 2",
+        "select array_agg(row(typeof(x), x)) from (select 1 x union select decimal '2.5') where x > 2",
         "[{field0=decimal(11,1), field1=2.5}]",
     ),
     (

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
+from lakehouse.local.athena.sql.coercion import can_become, common_type
 from lakehouse.local.athena.sql.functions import FUNCTIONS, NOT_EXECUTED
 from lakehouse.local.athena.sql.signatures import Binding, Overload, Pattern, closest, filled
-from lakehouse.local.athena.sql.sql_types import UNKNOWN, Function, SqlType
+from lakehouse.local.athena.sql.sql_types import UNKNOWN, Function, SqlType, Varchar
 from lakehouse.local.athena.sql.typed import Typed
 
 if TYPE_CHECKING:
@@ -96,7 +97,12 @@ class Call:
         kind = self.parameters[index]
         assert isinstance(kind, Function)  # noqa: S101 - only such have lambdas
         given = [Typed(sql, one) for sql, one in zip(parameters, kind.parameters, strict=True)]
-        return self.lambdas[index].apply(given).as_type(kind.result).sql
+        found = self.lambdas[index].apply(given)
+        if not can_become(found.type, kind.result):
+            raise StatementFailedError(
+                "TYPE_MISMATCH", f"Lambda expression of {self.name} must be of type {kind.result}, not {found.type}"
+            )
+        return found.as_type(kind.result).sql
 
 
 def resolve(name: str, arguments: Sequence[Argument]) -> tuple[Overload, Binding, list[SqlType]]:
@@ -147,8 +153,12 @@ def _bind_lambdas(patterns: Sequence[Pattern], arguments: Sequence[Argument], bi
             )
         types = [filled(one, binding) for one in parameters]
         kind = argument.apply([Typed(f"p_{index}", one) for index, one in enumerate(types)]).type
-        if result.is_open and binding.types.get(result.name, UNKNOWN) == UNKNOWN:
-            binding.types[result.name] = kind
+        if not result.is_open:
+            continue
+        known = binding.types.get(result.name, UNKNOWN)
+        # A text's length is no part of what is agreed on: the state of ``reduce`` may grow.
+        if known == UNKNOWN or (isinstance(known, Varchar) and isinstance(kind, Varchar)):
+            binding.types[result.name] = common_type(known, kind) or kind
 
 
 def emitted(call: Call, overload: Overload) -> str:

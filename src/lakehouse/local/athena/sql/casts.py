@@ -14,6 +14,7 @@ from lakehouse.local.athena.sql.sql_types import (
     BOOLEAN,
     DATE,
     DOUBLE,
+    IPADDRESS,
     JSON,
     REAL,
     UNKNOWN,
@@ -106,6 +107,10 @@ def cast_sql(sql: str, kind: SqlType, wanted: SqlType) -> str:
         return to_date(sql, kind)
     if wanted == UUID and (is_text(kind) or kind == VARBINARY):
         return _to_uuid(sql, kind)
+    if wanted == IPADDRESS and (is_text(kind) or kind == VARBINARY):
+        return f"athena_ip_of_{'text' if is_text(kind) else 'bytes'}({sql})"
+    if wanted == VARBINARY and kind == IPADDRESS:
+        return sql
     if wanted == VARBINARY and kind == UUID:
         return f"unhex(replace(CAST({sql} AS VARCHAR), '-', ''))"
     if can_become(kind, wanted):

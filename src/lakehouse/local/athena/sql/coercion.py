@@ -171,6 +171,26 @@ def can_become(given: SqlType, wanted: SqlType) -> bool:
     return common_type(given, wanted) == wanted
 
 
+def can_be_stored(given: SqlType, wanted: SqlType) -> bool:
+    """Whether a value may be written into a column: a wider one may, and fails where it does not fit.
+
+    Args:
+        given: The value's type.
+        wanted: The column's.
+
+    Returns:
+        True where it may.
+    """
+    if any(map(_has_bounded_text, wanted.parts)):
+        return can_become(given, wanted)
+    return common_type(given, wanted) is not None
+
+
+def _has_bounded_text(kind: SqlType) -> bool:
+    is_bounded = isinstance(kind, Char) or (isinstance(kind, Varchar) and kind.length is not None)
+    return is_bounded or any(map(_has_bounded_text, kind.parts))
+
+
 def converted(sql: str, given: SqlType, wanted: SqlType) -> str:
     """Turn a value into a type that it can become.
 

@@ -20,7 +20,7 @@ from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql import json_grammar
 
 # Functions with a syntax of their own.
-_KEPT = frozenset({"CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "NORMALIZE", "LISTAGG"})
+_KEPT = frozenset({"CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "SUBSTRING", "NORMALIZE", "LISTAGG"})
 
 
 class AthenaParser(TrinoParser):

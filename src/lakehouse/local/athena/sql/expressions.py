@@ -13,6 +13,7 @@ from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.sql import intervals, json_forms
 from lakehouse.local.athena.sql.calls import Argument, Call, Lambda, emitted, resolve
 from lakehouse.local.athena.sql.casts import cast, zoned_literal
+from lakehouse.local.athena.sql.functions.conversions import formatted
 from lakehouse.local.athena.sql.operators import arithmetic, comparable, comparison, concatenation, negated
 from lakehouse.local.athena.sql.scope import Scope, failure_at, field_of
 from lakehouse.local.athena.sql.signatures import Pattern, filled
@@ -22,6 +23,9 @@ from lakehouse.local.athena.sql.sql_types import (
     DATE,
     DOUBLE,
     INTEGER,
+    INTERVAL_DAY,
+    INTERVAL_YEAR,
+    LARGEST_PRECISION,
     UNKNOWN,
     VARBINARY,
     VARCHAR,
@@ -33,6 +37,7 @@ from lakehouse.local.athena.sql.sql_types import (
     Time,
     Timestamp,
     Varchar,
+    ZonedTime,
     ZonedTimestamp,
     is_text,
     literal,
@@ -190,13 +195,18 @@ class Expressions:
 
     def _comparison(self, operator: str, node: Expression) -> Typed:
         right = node.expression
+        if isinstance(right, exp.Anonymous) and right.name.lower() in {"any", "some", "all"}:
+            kind = exp.All if right.name.lower() == "all" else exp.Any
+            right = kind(this=right.expressions[0])
         if isinstance(right, exp.Any | exp.All):
             return self._quantified(operator, node.this, right)
         return comparison(operator, self.compile(node.this), self.compile(right))
 
     def _quantified(self, operator: str, left: Expression, right: exp.Any | exp.All) -> Typed:
         query = right.this.this if isinstance(right.this, exp.Subquery) else right.this
-        if not isinstance(query, exp.Query):
+        if isinstance(query, exp.Paren):
+            query = query.this
+        if not isinstance(query, exp.Query | exp.Values):
             raise not_supported(f"The expression {right.sql('trino')}", "Compare with a subquery.")
         inner = self.queries.compile(query, self.scope)
         given = self.compile(left)
@@ -296,7 +306,8 @@ class Expressions:
                     f"Left side of LIKE expression must evaluate to a varchar (actual: {one.type})",
                 )
         tail = f" ESCAPE {self.compile(escape).sql}" if escape is not None else ""
-        return Typed(f"({value.sql} LIKE {pattern.sql}{tail})", BOOLEAN)
+        negation = "NOT " if like.args.get("negate") else ""
+        return Typed(f"({negation}{value.sql} LIKE {pattern.sql}{tail})", BOOLEAN)
 
     # --- forms of their own -------------------------------------------------------------------------------------------
 
@@ -342,7 +353,13 @@ class Expressions:
             return typed_literal(str(node.this.this), node)
         wanted = parse_type(type_sql(node.to))
         given = self.compile(node.this)
-        found = cast(given, wanted)
+        try:
+            found = cast(given, wanted)
+        except StatementFailedError as error:
+            # A literal that is no such value is found out before the query runs.
+            if not isinstance(node, exp.TryCast) or error.code != "INVALID_CAST_ARGUMENT":
+                raise
+            found = cast(Typed("NULL", UNKNOWN), wanted)
         if isinstance(node, exp.TryCast):
             return Typed(f"TRY({found.sql})", found.type)
         return found
@@ -360,6 +377,11 @@ class Expressions:
 
     def _position(self, node: exp.StrPosition) -> Typed:
         return self._called("strpos", [node.this, node.args["substr"]], node)
+
+    def _normalize(self, node: exp.Normalize) -> Typed:
+        form = node.args.get("form")
+        name = [] if form is None else [exp.Literal.string(form.name.upper())]
+        return self._called("normalize", [node.this, *name], node)
 
     def _substring(self, node: exp.Substring) -> Typed:
         arguments = [node.this, node.args.get("start"), node.args.get("length")]
@@ -534,9 +556,16 @@ class Expressions:
             parts.append(self._frame(node.args["spec"]))
         return f"({' '.join(part for part in parts if part)})"
 
+    @staticmethod
+    def _frame_offset(offset: Typed) -> str:
+        """How far a frame reaches: DuckDB adds intervals of its own to dates and times."""
+        if offset.type == INTERVAL_DAY:
+            return f"to_microseconds({offset.sql} * 1000)"
+        return f"to_months({offset.sql})" if offset.type == INTERVAL_YEAR else offset.sql
+
     def _frame(self, spec: exp.WindowSpec) -> str:
         def bound(value: Any, side: Any) -> str:
-            text = str(value) if isinstance(value, str) else self.compile(value).sql
+            text = str(value) if isinstance(value, str) else self._frame_offset(self.compile(value))
             return f"{text} {side}" if side else text
 
         start = bound(spec.args["start"], spec.args.get("start_side"))
@@ -581,6 +610,9 @@ class Expressions:
         name = str(self.compile(node.expressions[0]).type)
         return Typed(literal(name), VARCHAR, name, is_literal=True)
 
+    def _format(self, node: exp.Anonymous) -> Typed:
+        return formatted([self.compile(one) for one in node.expressions])
+
     def _json_form(self, node: exp.Anonymous) -> Typed:
         return json_forms.compiled(node, self.compile, type_sql)
 
@@ -595,10 +627,10 @@ def number(text: str) -> Typed:
         text: As ``1``, ``-1.50`` or ``1e3``.
 
     Returns:
-        An integer, a bigint, a decimal or a double.
+        An integer, a bigint or a double.
 
     Raises:
-        StatementFailedError: It is too long for a decimal.
+        StatementFailedError: It is too long for a bigint.
     """
     if re.fullmatch(r"-?\d+", text):
         value = int(text)
@@ -607,14 +639,32 @@ def number(text: str) -> Typed:
         if not -(2**63) <= value < 2**63:
             raise StatementFailedError("INVALID_LITERAL", f"Invalid numeric literal: {text}")
         return Typed(f"CAST({text} AS BIGINT)", BIGINT, value, is_literal=True)
-    if "e" in text.lower():
-        return Typed(f"CAST({text} AS DOUBLE)", DOUBLE, float(text), is_literal=True)
-    digits = text.lstrip("-")
-    whole, _, fraction = digits.partition(".")
-    kind = Decimal(max(1, len(whole.lstrip("0")) + len(fraction)), len(fraction))
-    if kind.precision > 38:
-        raise StatementFailedError("INVALID_LITERAL", f"Invalid numeric literal: {text}")
-    return Typed(f"CAST('{text}' AS {kind.duck})", kind, Exact(text), is_literal=True)
+    # Athena takes a point for a double, unlike Trino: see https://docs.aws.amazon.com/athena/latest/ug/data-types.html,
+    # which wants decimals to be written as DECIMAL '0.12'.
+    return Typed(f"CAST('{text}' AS DOUBLE)", DOUBLE, float(text), is_literal=True)
+
+
+def decimal_literal(text: str) -> Typed:
+    """A number behind the word DECIMAL.
+
+    Args:
+        text: As ``1``, ``-1.50`` or ``.5``.
+
+    Returns:
+        A decimal with as many digits as are written.
+
+    Raises:
+        StatementFailedError: It is no number, or too long for a decimal.
+    """
+    form = re.fullmatch(r"([+-]?)(\d*)(?:\.(\d*))?", text.strip())
+    digits = "" if form is None else form[2] + (form[3] or "")
+    if form is None or not digits:
+        raise StatementFailedError("INVALID_LITERAL", f"'{text}' is not a valid DECIMAL literal")
+    fraction = form[3] or ""
+    kind = Decimal(len(digits), len(fraction))
+    if kind.precision > LARGEST_PRECISION:
+        raise StatementFailedError("INVALID_LITERAL", f"'{text}' is not a valid DECIMAL literal")
+    return Typed(f"CAST('{text.strip()}' AS {kind.duck})", kind, Exact(text.strip()), is_literal=True)
 
 
 def typed_literal(text: str, node: exp.Cast) -> Typed:
@@ -646,11 +696,18 @@ def typed_literal(text: str, node: exp.Cast) -> Typed:
             raise StatementFailedError("INVALID_LITERAL", f"'{text}' is not a valid DATE literal")
         return Typed(f"DATE {literal(text.strip())}", DATE, text.strip(), is_literal=True)
     if name == "time":
+        zoned_time = re.fullmatch(
+            r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?\s*([+-])(\d{1,2})(?::(\d{2}))?", text
+        )
+        if zoned_time:
+            hour, minute, second, fraction, sign, hours, minutes = (part or "" for part in zoned_time.groups())
+            shown = f"{hour:0>2}:{minute}:{second:0>2}{fraction and '.'}{fraction}{sign}{hours:0>2}:{minutes:0>2}"
+            return Typed(literal(shown), ZonedTime(len(fraction)), shown, is_literal=True)
         digits = len(text.partition(".")[2])
         full = text if text.count(":") == 2 else f"{text}:00"
         return Typed(f"TIME {literal(full)}", Time(digits), text, is_literal=True)
     if name == "decimal":
-        return number(text if "." in text else f"{text}.")
+        return decimal_literal(text)
     if name in {"char", "character"}:
         return Typed(literal(text.rstrip(" ")), Char(len(text)), text, is_literal=True)
     return cast(Typed(literal(text), VARCHAR, text, is_literal=True), parse_type(name))
@@ -715,6 +772,7 @@ _METHODS: dict[type[Expression], Callable[[Expressions, Any], Typed]] = {
     exp.Trim: Expressions._trim,
     exp.StrPosition: Expressions._position,
     exp.Substring: Expressions._substring,
+    exp.Normalize: Expressions._normalize,
     exp.Array: Expressions._array,
     exp.Tuple: Expressions._tuple,
     exp.Bracket: Expressions._bracket,
@@ -731,5 +789,6 @@ _SPECIAL: dict[str, Callable[[Expressions, Any], Typed]] = {
     "row": Expressions._row_call,
     "grouping": Expressions._grouping,
     "typeof": Expressions._typeof,
+    "format": Expressions._format,
     **dict.fromkeys(("json_value", "json_query", "json_exists", "json_object", "json_array"), Expressions._json_form),
 }

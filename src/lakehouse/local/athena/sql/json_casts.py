@@ -171,8 +171,8 @@ def _scalar(sql: str, wanted: SqlType) -> str:
     )
 
 
-def _member(sql: str, key: str) -> str:
-    return f"athena_json_member({sql}, {key})"
+def _member(sql: str, key: str, wanted: SqlType) -> str:
+    return f"{'athena_json_part' if _has_json(wanted) else 'athena_json_member'}({sql}, {key})"
 
 
 def _map(sql: str, wanted: Map, name: str) -> str:
@@ -182,7 +182,7 @@ def _map(sql: str, wanted: Map, name: str) -> str:
         raise _cannot("json", wanted)
     pairs = (
         f"list_transform(json_keys({sql}), lambda {name}: struct_pack(key := {cast_sql(name, VARCHAR, wanted.key)}, "
-        f"value := {from_json(_member(sql, name), wanted.value)}))"
+        f"value := {from_json(_member(sql, name, wanted.value), wanted.value)}))"
     )
     return f"CASE json_type({sql}) WHEN 'OBJECT' THEN map_from_entries({pairs}) ELSE {_unexpected(sql, wanted)} END"
 
@@ -191,9 +191,9 @@ def _row(sql: str, wanted: Row, name: str) -> str:
     """An array's elements by their places, an object's members by their names, in upper or lower case."""
     by_place, by_name = [], []
     for index, (held, (own, one)) in enumerate(zip(wanted.held_names, wanted.fields, strict=True)):
-        by_place.append(f"{quoted(held)} := {from_json(_member(sql, literal(str(index))), one)}")
+        by_place.append(f"{quoted(held)} := {from_json(_member(sql, literal(str(index)), one), one)}")
         key = f"list_filter(json_keys({sql}), lambda {name}: lower({name}) = {literal((own or '').lower())})[1]"
-        by_name.append(f"{quoted(held)} := {from_json(_member(sql, key), one)}")
+        by_name.append(f"{quoted(held)} := {from_json(_member(sql, key, one), one)}")
     unexpected = _unexpected(sql, wanted)
     of_object = f"struct_pack({', '.join(by_name)})" if all(wanted.names) else unexpected
     return (

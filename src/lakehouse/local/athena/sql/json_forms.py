@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.sql.casts import cast, cast_sql
+from lakehouse.local.athena.sql.checks import failing
 from lakehouse.local.athena.sql.functions.json_functions import parsed_path
 from lakehouse.local.athena.sql.json_grammar import JsonCall
 from lakehouse.local.athena.sql.sql_types import (
@@ -101,7 +102,7 @@ def _passed(one: Typed, *, is_json: bool) -> tuple[str, str]:
     if is_text(kind):
         return "varchar", cast(one, VARCHAR).sql
     if is_integer(kind) or kind in (BOOLEAN, DOUBLE, REAL) or isinstance(kind, Decimal):
-        name = {BOOLEAN: "boolean", DOUBLE: "double", REAL: "double"}.get(kind, "bigint")
+        name = "boolean" if kind == BOOLEAN else "double" if kind in (DOUBLE, REAL) else "bigint"
         return "decimal" if isinstance(kind, Decimal) else name, f"CAST({one.sql} AS VARCHAR)"
     raise not_supported(f"A value of type {kind} that is passed to a JSON path")
 
@@ -140,7 +141,10 @@ def _value(call: JsonCall, given: list[Typed], wanted: SqlType) -> Typed:
             raise not_supported(f"JSON_VALUE ... RETURNING {wanted}")
         raise StatementFailedError("TYPE_MISMATCH", f"Invalid return type of function JSON_VALUE: {wanted}")
     null = f"CAST(NULL AS {wanted.duck})"
-    empty = "CAST(CAST(CAST('[[JSON_VALUE_RESULT_ERROR: cannot extract SQL scalar from JSON: JSON path found no items]]' AS INTEGER) AS VARCHAR) AS "
+    message = literal("cannot extract SQL scalar from JSON: JSON path found no items")
+    empty = failing("JSON_VALUE_RESULT_ERROR", message, wanted)
+    other = literal(f"cannot extract SQL scalar from JSON: value is no {wanted}")
+    misfit = failing("JSON_VALUE_RESULT_ERROR", other, wanted)
 
     def otherwise(clause: str | int | None, failure: str) -> str:
         if isinstance(clause, int):
@@ -148,16 +152,16 @@ def _value(call: JsonCall, given: list[Typed], wanted: SqlType) -> Typed:
         return failure if clause == "ERROR" else null
 
     def body(a: str) -> str:
-        on_error = otherwise(call.on_error, _failure(a, wanted))
+        on_error, on_misfit = (otherwise(call.on_error, one) for one in (_failure(a, wanted), misfit))
         converted = " ".join(
             f"WHEN {literal(name)} THEN {_scalar(f'{a}.text', kind, wanted)}"
             for name, kind in (("varchar", VARCHAR), ("bigint", BIGINT), ("double", DOUBLE), ("boolean", BOOLEAN))
         )
         exact = _scalar(f"{a}.text", Decimal(38, 18), wanted)
         return (
-            f"CASE {a}.kind WHEN 'null' THEN {null} WHEN 'empty' THEN {otherwise(call.on_empty, f'{empty}{wanted.duck})')} "
+            f"CASE {a}.kind WHEN 'null' THEN {null} WHEN 'empty' THEN {otherwise(call.on_empty, empty)} "
             f"WHEN 'error' THEN {on_error} ELSE CASE WHEN {a}.kind IS NULL THEN {null} "
-            f"ELSE coalesce(TRY(CASE {a}.kind {converted} WHEN 'decimal' THEN {exact} END), {on_error}) END END"
+            f"ELSE coalesce(TRY(CASE {a}.kind {converted} WHEN 'decimal' THEN {exact} END), {on_misfit}) END END"
         )
 
     return Typed(let(f"athena_json_value({_arguments(call, given)})", body), wanted)
@@ -176,7 +180,7 @@ def _scalar(text: str, kind: SqlType, wanted: SqlType) -> str:
 
 def _query(call: JsonCall, given: list[Typed]) -> str:
     words = {"EMPTY ARRAY": "'[]'", "EMPTY OBJECT": "'{}'", "NULL": "CAST(NULL AS VARCHAR)"}
-    empty = "CAST(CAST('[[JSON_OUTPUT_CONVERSION_ERROR: JSON path found no items]]' AS INTEGER) AS VARCHAR)"
+    empty = failing("JSON_OUTPUT_CONVERSION_ERROR", literal("JSON path found no items"), VARCHAR)
     options = f"{literal(call.wrapper)}, {call.keeps_quotes}"
 
     def body(a: str) -> str:

@@ -27,6 +27,7 @@ from lakehouse.local.athena.sql.zones import canonical, first_instant, instant, 
 _DATE_AS_TEXT = r"\s*[+-]?[0-9]{4,}-[0-9]{1,2}-[0-9]{1,2}\s*"
 _TIME_AS_TEXT = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]+)?)?"
 _MOMENT_AS_TEXT = rf"[+-]?[0-9]{{4,}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_AS_TEXT})?"
+_WALL_TIME = rf"^\s*{_MOMENT_AS_TEXT}"
 _ZONED_AS_TEXT = rf"({_MOMENT_AS_TEXT})( ?([+-][0-9]{{1,2}}(:?[0-9]{{2}})?)| ([A-Za-z][\w/+:-]*))?"
 # DuckDB's timestamps have microseconds.
 _FINEST = 6
@@ -101,9 +102,11 @@ def to_timestamp(sql: str, kind: SqlType, precision: int) -> str:
         StatementFailedError: Trino does not cast the type to timestamp.
     """
     if is_text(kind):
-        body = rounded(f"TRY_CAST({_padded('trim({x})')} AS TIMESTAMP)", _FINEST, precision)
+        # A zone behind it is read, and left out.
+        wall = _padded(f"trim(regexp_extract({{x}}, {literal(_WALL_TIME)}))")
+        body = rounded(f"TRY_CAST({wall} AS TIMESTAMP)", _FINEST, precision)
         message = "'Value cannot be cast to timestamp: ' || {x}"
-        return checked(sql, rf"\s*{_MOMENT_AS_TEXT}\s*", Timestamp(precision), body, message)
+        return checked(sql, rf"\s*{_ZONED_AS_TEXT}\s*", Timestamp(precision), body, message)
     if kind == DATE:
         return f"CAST({sql} AS TIMESTAMP)"
     if isinstance(kind, Timestamp):

@@ -26,6 +26,7 @@ from lakehouse.local.athena.sql.sql_types import (
     VARBINARY,
     VARCHAR,
     Array,
+    Char,
     Decimal,
     SqlType,
     Time,
@@ -34,6 +35,7 @@ from lakehouse.local.athena.sql.sql_types import (
     is_integer,
     is_text,
 )
+from lakehouse.local.athena.sql.text_forms import as_varchar
 from lakehouse.local.athena.sql.typed import Typed, let, unified
 from lakehouse.local.athena.sql.zones import instant_at, instant_of, wall_time
 
@@ -122,7 +124,8 @@ def _quotient(first: str, second: str, a: Decimal, b: Decimal, kind: Decimal) ->
     """
     more = kind.scale - a.scale + b.scale
     if a.precision + more >= LARGEST_PRECISION or b.precision >= LARGEST_PRECISION:
-        return f"CAST(athena_divided({_as_text(first)}, {_as_text(second)}, {kind.scale}) AS {kind.duck})"
+        arguments = f"{_as_text(first)}, {_as_text(second)}, {kind.precision}, {kind.scale}"
+        return f"CAST(athena_divided({arguments}) AS {kind.duck})"
     divisor = f"CAST({second} * {10**b.scale} AS HUGEINT)" if b.scale else f"CAST({second} AS HUGEINT)"
     dividend = _unscaled(first, a, more)
     halves = let(
@@ -320,7 +323,11 @@ def concatenation(left: Typed, right: Typed) -> Typed:
     if any(isinstance(kind, Array) for kind in kinds):
         return _arrays(left, right)
     if all(is_text(kind) or kind == UNKNOWN for kind in kinds):
-        return Typed(f"({left.as_type(VARCHAR).sql} || {right.as_type(VARCHAR).sql})", VARCHAR)
+        # A char's spaces are part of the text, though it is held without them.
+        first, second = (
+            as_varchar(one.sql, one.type) if isinstance(one.type, Char) else one.sql for one in (left, right)
+        )
+        return Typed(f"(CAST({first} AS VARCHAR) || CAST({second} AS VARCHAR))", VARCHAR)
     if all(kind in (VARBINARY, UNKNOWN) for kind in kinds):
         return Typed(f"({left.as_type(VARBINARY).sql} || {right.as_type(VARBINARY).sql})", VARBINARY)
     raise StatementFailedError(

@@ -66,6 +66,8 @@ VARBINARY = Plain("varbinary", "BLOB")
 DATE = Plain("date", "DATE")
 JSON = Plain("json", "VARCHAR")
 UUID = Plain("uuid", "UUID")
+# Sixteen bytes, as in Trino: those of IPv4 are mapped.
+IPADDRESS = Plain("ipaddress", "BLOB")
 INTERVAL_DAY = Plain("interval day to second", "BIGINT")
 INTERVAL_YEAR = Plain("interval year to month", "INTEGER")
 
@@ -152,6 +154,25 @@ class Time(SqlType):
     def duck(self) -> str:
         """DuckDB's type that holds the values."""
         return "TIME"
+
+
+@dataclass(frozen=True, slots=True)
+class ZonedTime(SqlType):
+    """A time of day and its distance to UTC; held as text, so that it can be shown, and not compared.
+
+    Attributes:
+        precision: Digits of the second's fraction, up to 6.
+    """
+
+    precision: int = 3
+
+    def __str__(self) -> str:
+        return f"time({self.precision}) with time zone"
+
+    @property
+    def duck(self) -> str:
+        """DuckDB's type that holds the values."""
+        return "VARCHAR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,9 +381,9 @@ def is_comparable(kind: SqlType) -> bool:
         kind: The type.
 
     Returns:
-        False for functions, and for what is made of them.
+        False for functions and times with a zone, and for what is made of them.
     """
-    return not isinstance(kind, Function) and all(map(is_comparable, kind.parts))
+    return not isinstance(kind, Function | ZonedTime) and all(map(is_comparable, kind.parts))
 
 
 def is_orderable(kind: SqlType) -> bool:
@@ -372,6 +393,6 @@ def is_orderable(kind: SqlType) -> bool:
         kind: The type.
 
     Returns:
-        False for maps and JSON, and for what is made of them.
+        False for maps, JSON and times with a zone, and for what is made of them.
     """
-    return not isinstance(kind, Function | Map) and kind != JSON and all(map(is_orderable, kind.parts))
+    return not isinstance(kind, Function | Map | ZonedTime) and kind != JSON and all(map(is_orderable, kind.parts))

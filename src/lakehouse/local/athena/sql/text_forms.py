@@ -8,16 +8,19 @@ from lakehouse.local.athena.sql.sql_types import (
     DOUBLE,
     INTERVAL_DAY,
     INTERVAL_YEAR,
+    IPADDRESS,
     REAL,
     UNKNOWN,
     VARBINARY,
     Array,
     Char,
+    Decimal,
     Map,
     Row,
     SqlType,
     Time,
     Timestamp,
+    ZonedTime,
     ZonedTimestamp,
     literal,
 )
@@ -45,10 +48,15 @@ def as_varchar(sql: str, kind: SqlType) -> str:
             return let(sql, lambda x: f"{_moment(wall_time(x, kind), precision)} || ' ' || {zone_of(x, kind)}")
         case Time(precision):
             return f"strftime(DATE '1970-01-01' + {sql}, '%H:%M:%S{_fraction_format(precision)}')" + _cut(precision)
+        case Decimal(precision, scale) if precision == scale:
+            # DuckDB writes no zero before the point where the type has no digit for it.
+            return f"regexp_replace(CAST({sql} AS VARCHAR), '^(-?)\\.', '\\10.')"
         case Char(length):
             return f"rpad({sql}, {length}, ' ')"
     if kind in (DOUBLE, REAL):
         return _with_exponent(sql, kind)
+    if kind == IPADDRESS:
+        return f"athena_ip_text({sql})"
     if kind == DATE:
         return _dated(sql, "-%m-%d")
     if kind == INTERVAL_DAY:
@@ -165,6 +173,9 @@ def _shown(sql: str, kind: SqlType) -> str:
             return as_varchar(sql, ZonedTimestamp(max(precision, _FEWEST_DIGITS_SHOWN), zone))
         case Time(precision):
             return as_varchar(sql, Time(max(precision, _FEWEST_DIGITS_SHOWN)))
+        case ZonedTime(precision):
+            end = len("00:00:00") + (precision + 1 if precision else 0)
+            return f"(({sql})[:8] || rpad(coalesce(nullif(({sql})[9:{end}], ''), '.'), 4, '0') || ({sql})[{end + 1}:])"
         case Char():
             return as_varchar(sql, kind)
     if kind == VARBINARY:

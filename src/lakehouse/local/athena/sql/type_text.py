@@ -14,6 +14,7 @@ from lakehouse.local.athena.sql.sql_types import (
     INTEGER,
     INTERVAL_DAY,
     INTERVAL_YEAR,
+    IPADDRESS,
     JSON,
     REAL,
     SMALLINT,
@@ -41,12 +42,12 @@ _PLAIN = {
     str(kind): kind
     for kind in (
         *(BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE, DATE, VARBINARY, JSON, UUID),
-        *(UNKNOWN, INTERVAL_DAY, INTERVAL_YEAR),
+        *(UNKNOWN, INTERVAL_DAY, INTERVAL_YEAR, IPADDRESS),
     )
 } | {"int": INTEGER, "float": REAL, "double precision": DOUBLE, "string": VARCHAR, "binary": VARBINARY}
 
 _NOT_HELD = frozenset(
-    {"ipaddress", "hyperloglog", "p4hyperloglog", "qdigest", "tdigest", "setdigest", "geometry", "sphericalgeography"}
+    {"hyperloglog", "p4hyperloglog", "qdigest", "tdigest", "setdigest", "geometry", "sphericalgeography"}
 )
 _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|`[^`]*`|[\w$.\-]+|[(),<>:])')
 

@@ -182,7 +182,12 @@ def instant_of(wall: str, zone: str, near: str | None = None) -> str:
     """
     if near is None:
         return let(wall, lambda w: f"athena_instant({w}, {zone})")
-    return let(wall, lambda w: f"athena_instant_near({w}, {zone}, {near})")
+
+    def body(w: str, offset: str) -> str:
+        kept = f"athena_minus({w}, {offset})"
+        return f"CASE WHEN athena_offset({kept}, {zone}) = {offset} THEN {kept} ELSE athena_instant({w}, {zone}) END"
+
+    return let(wall, lambda w: let(f"athena_offset({near}, {zone})", lambda offset: body(w, offset)))
 
 
 def instant(sql: str, kind: ZonedTimestamp) -> str:

@@ -227,7 +227,7 @@ class _Alteration:
 
         def change(schema: UpdateSchema) -> None:
             kind = iceberg_type(parse_hive_type(new["Type"], is_iceberg=True))
-            schema.update_column(old, field_type=kind, doc=new.get("Comment"))  # type: ignore[arg-type]
+            schema.update_column(old, field_type=kind, doc=new.get("Comment"))
             if is_first:
                 schema.move_first(old)
             elif after:

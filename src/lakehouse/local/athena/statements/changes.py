@@ -20,6 +20,7 @@ from lakehouse.local.athena.statements.merging import Merge
 from lakehouse.local.athena.statements.writing import as_columns
 from lakehouse.local.athena.tables.catalog import is_iceberg
 from lakehouse.local.athena.tables.iceberg_types import trino_type
+from lakehouse.local.athena.tables.planning import planned
 from lakehouse.local.athena.write.commit import replace, run_again_on_conflict
 from lakehouse.local.athena.write.data_files import DataFileWriter
 
@@ -187,7 +188,7 @@ def commit(context: Context, table: Table, touched: set[str], new: list[DataFile
     Raises:
         CommitFailedException: The table has another snapshot by now.
     """
-    old = [task.file for task in table.scan().plan_files() if task.file.file_path in touched]
+    old = [task.file for task in planned(table) if task.file.file_path in touched]
     try:
         replace(table, old, new)
     except BaseException:

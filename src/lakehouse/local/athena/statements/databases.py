@@ -112,7 +112,7 @@ def alter(context: Context, tokens: Tokens) -> Outcome:
         )
     found = context.catalog.glue.get_database(Name=name)["Database"]
     known: dict[str, Any] = dict(found)
-    definition = {key: known[key] for key in ("Name", "Description", "LocationUri") if key in known}
+    definition: dict[str, Any] = {key: known[key] for key in ("Name", "Description", "LocationUri") if key in known}
     definition["Parameters"] = {**found.get("Parameters", {}), **properties}
     context.catalog.glue.update_database(Name=name, DatabaseInput=definition)  # type: ignore[arg-type]
     return text_outcome("DDL", "ALTER_DATABASE")

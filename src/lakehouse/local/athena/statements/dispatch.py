@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lakehouse.local.athena.failures import StatementFailedError, not_supported
+from lakehouse.local.athena.failures import not_supported
 from lakehouse.local.athena.statements import (
     alter,
     changes,
@@ -115,4 +115,4 @@ def execute(context: Context, sql: str, values: Sequence[str] = ()) -> Outcome:
     if first in _REFUSED or first in {"create", "drop", "alter"}:
         words = " ".join(tokens.peek(index) for index in range(2)).upper()
         raise not_supported(f"The statement {words}", "Athena does not execute it either.")
-    raise StatementFailedError("SYNTAX_ERROR", f"mismatched input '{first}'", line=1, column=1)
+    raise tokens.unexpected()

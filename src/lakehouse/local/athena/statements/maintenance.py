@@ -23,6 +23,7 @@ from lakehouse.local.athena.sql.scope import Scope
 from lakehouse.local.athena.sql.statement import Statement, TableName
 from lakehouse.local.athena.tables.catalog import is_iceberg
 from lakehouse.local.athena.tables.iceberg import FileReader, row_filter
+from lakehouse.local.athena.tables.planning import planned
 from lakehouse.local.athena.write.commit import replace, run_again_on_conflict
 from lakehouse.local.athena.write.data_files import DataFileWriter
 
@@ -125,7 +126,7 @@ def _candidates(table: Table, source: From | None, context: Context) -> list[Fil
     if source is not None:
         scan = next(column.scan for relation in source.relations for column in relation.columns if column.scan)
         conditions = scan.conditions
-    tasks = list(table.scan(row_filter=row_filter(conditions, table.schema())).plan_files())
+    tasks = planned(table, row_filter(conditions, table.schema(), table.schema()))
     context.usage.add(sum(task.file.file_size_in_bytes for task in tasks), len(tasks))
     properties = table.properties
     target = int(properties.get("optimize_rewrite_data_file_target_size_bytes", _TARGET_BYTES))
@@ -205,9 +206,7 @@ def _remove_orphans(context: Context, table: Table) -> None:
         used.add(snapshot.manifest_list)
         for manifest in snapshot.manifests(table.io):
             used.add(manifest.manifest_path)
-            used |= {
-                entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
-            }
+            used |= {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io)}
     age = int(table.properties.get("vacuum_max_metadata_files_to_keep_age_seconds", 0)) or _orphan_age(table)
     limit = datetime.now(UTC).timestamp() - age
     orphans = [

@@ -114,10 +114,13 @@ class Merge:
     def _of_source(self, name: str) -> exp.Column:
         return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(self._called, quoted=True))
 
-    def _joined(self, listed: list[exp.Expr], side: str = "") -> exp.Select:
+    def _joined(self, listed: list[exp.Expr], side: str = "", also: exp.Expr | None = None) -> exp.Select:
         query = exp.Select(expressions=listed)
         query.set("from_", exp.From(this=self._target.copy()))
-        join = exp.Join(this=self._source.copy(), on=self._tree.args["on"].copy())
+        on: exp.Expr = self._tree.args["on"].copy()
+        if also is not None:
+            on = exp.And(this=exp.paren(on), expression=also)
+        join = exp.Join(this=self._source.copy(), on=on)
         if side:
             join.set("side", side)
         query.set("joins", [join])
@@ -253,8 +256,8 @@ class Merge:
                 )
                 branches.append(exp.If(this=applies(index), true=value.copy()))
             listed.append(exp.alias_(exp.Case(ifs=branches, default=self._column(name)), name, quoted=True))
-        # The rows of all clauses that do not match a row stay as they are.
-        query = self._joined(listed, "LEFT")
+        # Rows that no clause changes stay as they are, once, however many rows of the source match them.
+        query = self._joined(listed, "LEFT", self._any_clause())
         found = self._context.compiled(query)
         held = f"content_{uuid.uuid4().hex}"
         self._context.run(f"CREATE TABLE {held} AS {found.sql}")

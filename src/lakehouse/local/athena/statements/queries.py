@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +79,7 @@ def explain(context: Context, text: str, *, is_analyze: bool) -> Outcome:
     """
     query = context.compiled(text)
     rows = context.run(f"EXPLAIN {'ANALYZE ' if is_analyze else ''}{query.sql}")
-    path = context.folder / f"{uuid.uuid4().hex}.csv"
-    lines = "\n".join(str(row[-1]) for row in rows)
-    with path.open("w", newline="") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([["Query Plan"], [lines]])
+    lines = [line for row in rows for line in str(row[-1]).split("\n")]
     info = column_info("Query Plan", VARCHAR)
-    return context.scanned(Outcome("DML", "EXPLAIN", [ColumnInfo(info.name, info.type, info.precision)], csv=path))
+    columns = [ColumnInfo(info.name, info.type, info.precision)]
+    return context.scanned(Outcome("DML", "EXPLAIN", columns, lines=lines))

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 
 from lakehouse.local.athena.failures import StatementFailedError
-from lakehouse.local.athena.sql.coercion import can_become, converted
-from lakehouse.local.athena.sql.sql_types import UNKNOWN, SqlType, Varchar, quoted
+from lakehouse.local.athena.sql.casts import cast, cast_sql
+from lakehouse.local.athena.sql.checks import failing
+from lakehouse.local.athena.sql.coercion import can_be_stored, can_become, converted
+from lakehouse.local.athena.sql.sql_types import UNKNOWN, Char, SqlType, Varchar, is_text, quoted
+from lakehouse.local.athena.sql.typed import Typed
 from lakehouse.local.athena.tables.iceberg_types import iceberg_schema, trino_type
 from lakehouse.local.athena.write.commit import add, append
 from lakehouse.local.athena.write.data_files import DataFileWriter
@@ -44,7 +47,7 @@ def as_columns(query: CompiledQuery, columns: Columns, names: Sequence[str] | No
             raise StatementFailedError("COLUMN_NOT_FOUND", f"Insert column name does not exist in target table: {name}")
     kinds = [wanted[name] for name in targets]
     fits = len(kinds) == len(query.types) and all(
-        fits_into(given, kind) for given, kind in zip(query.types, kinds, strict=True)
+        can_be_stored(given, kind) for given, kind in zip(query.types, kinds, strict=True)
     )
     if not fits:
         raise StatementFailedError(
@@ -53,28 +56,28 @@ def as_columns(query: CompiledQuery, columns: Columns, names: Sequence[str] | No
             f"Query: [{', '.join(map(str, query.types))}]",
         )
     held = {
-        name: converted(f"i.{quoted(own)}", given, kind)
-        if given != kind or given.duck != kind.duck
-        else f"i.{quoted(own)}"
+        name: _stored(f"i.{quoted(own)}", given, kind)
         for name, own, given, kind in zip(targets, query.held_names, query.types, kinds, strict=True)
     }
     listed = ", ".join(f"{held.get(name, f'CAST(NULL AS {kind.duck})')} AS {quoted(name)}" for name, kind in columns)
     return f"SELECT {listed} FROM ({query.sql}) AS i"
 
 
-def fits_into(given: SqlType, wanted: SqlType) -> bool:
-    """Whether a value may be stored in a column; texts of any length may, where they fit.
+def _stored(sql: str, given: SqlType, wanted: SqlType) -> str:
+    """A value as a column holds it; one that does not fit fails.
 
-    Args:
-        given: The value's type.
-        wanted: The column's.
-
-    Returns:
-        True where it may.
+    https://github.com/trinodb/trino/blob/master/core/trino-main/src/main/java/io/trino/sql/planner/LogicalPlanner.java
     """
-    if isinstance(given, Varchar) and isinstance(wanted, Varchar):
-        return True
-    return can_become(given, wanted)
+    if given == wanted and given.duck == wanted.duck:
+        return sql
+    if can_become(given, wanted):
+        return converted(sql, given, wanted)
+    if not (is_text(given) and isinstance(wanted, Varchar | Char)):
+        return cast(Typed(sql, given), wanted).sql
+    message = f"'Cannot truncate non-space characters when casting from {given} to {wanted} on INSERT'"
+    failure = failing("INVALID_CAST_ARGUMENT", message, wanted)
+    short = cast_sql(sql, given, wanted)
+    return f"CASE WHEN length(rtrim({sql}, ' ')) > {wanted.length} THEN {failure} ELSE {short} END"
 
 
 def count_of(context: Context, sql: str) -> int:

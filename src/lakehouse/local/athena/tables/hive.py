@@ -17,10 +17,11 @@ from lakehouse.local.athena.sql.type_text import parse_hive_type
 from lakehouse.local.athena.tables.catalog import Catalog, GlueTable
 from lakehouse.local.athena.tables.hive_formats import FORMATS, Column, File
 from lakehouse.local.athena.tables.objects import size_of
+from lakehouse.local.athena.tables.projection import is_projected, projected_partitions
 from lakehouse.local.athena.tables.pruned_partitions import may_hold, partition_literal
 
 if TYPE_CHECKING:
-    from lakehouse.local.athena.sql.scans import Scan
+    from lakehouse.local.athena.sql.scans import Condition, Scan
     from lakehouse.local.athena.sql.statement import TableName
     from lakehouse.local.athena.tables.usage import Usage
 
@@ -167,14 +168,22 @@ class _Reading:
         if not self.keys:
             yield _Part((), self.table["StorageDescriptor"]["Location"])
             return
-        if (self.table.get("Parameters") or {}).get("projection.enabled", "").lower() == "true":
-            raise not_supported(f"Partition projection of {self.name}", "Register its partitions: MSCK REPAIR TABLE.")
         order = {key.name: index for index, key in enumerate(self.keys)}
         conditions = [one for one in scan.conditions if one.column in order]
-        for partition in self.catalog.partitions(self.name):
-            values = tuple(partition["Values"])
+        for values, location in self._partitions(conditions):
             if all(may_hold(one, values[order[one.column]], self.keys[order[one.column]].type) for one in conditions):
-                yield _Part(values, partition["StorageDescriptor"]["Location"])
+                yield _Part(values, location)
+
+    def _partitions(self, conditions: Sequence[Condition]) -> Iterator[tuple[tuple[str, ...], str]]:
+        parameters = self.table.get("Parameters") or {}
+        if is_projected(parameters):
+            keys = [(key.name, key.type) for key in self.keys]
+            yield from projected_partitions(
+                parameters, require_location(self.table), keys, conditions, self.catalog.objects
+            )
+            return
+        for partition in self.catalog.partitions(self.name):
+            yield tuple(partition["Values"]), partition["StorageDescriptor"]["Location"]
 
     def _files(self, location: str) -> Iterator[File]:
         for one in self.catalog.objects.list(location):

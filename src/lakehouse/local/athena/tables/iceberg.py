@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.expressions import (
@@ -33,6 +33,7 @@ from lakehouse.local.athena.sql.sql_types import (
     BIGINT,
     BOOLEAN,
     DATE,
+    LARGEST_PRECISION,
     VARCHAR,
     SqlType,
     Timestamp,
@@ -44,6 +45,7 @@ from lakehouse.local.athena.sql.sql_types import (
 )
 from lakehouse.local.athena.sql.sql_types import Decimal as DecimalType
 from lakehouse.local.athena.tables.iceberg_types import leaf_ids, trino_type
+from lakehouse.local.athena.tables.planning import planned
 
 if TYPE_CHECKING:
     from pyiceberg.schema import Schema
@@ -64,6 +66,8 @@ _POSITION_DELETES = (
     "{2147483546: {name: 'file_path', type: 'VARCHAR', default_value: NULL}, "
     "2147483545: {name: 'pos', type: 'BIGINT', default_value: NULL}}"
 )
+# Room for any decimal in the scale of any other.
+_EXACT = Context(prec=2 * LARGEST_PRECISION)
 _ONE_VALUE: dict[str, Any] = {
     "=": EqualTo,
     "<": LessThan,
@@ -123,18 +127,13 @@ class _Reading:
 
     def render(self, scan: Scan) -> str:
         """DuckDB's text of the table: a SELECT of the columns that are read."""
-        chosen = row_filter(scan.conditions, self.schema)
-        found = self.table.scan(row_filter=chosen, snapshot_id=self.snapshot_id) if self._has_snapshot() else None
-        tasks = list(found.plan_files()) if found is not None else []
+        tasks = planned(self.table, row_filter(scan.conditions, self.schema, self.table.schema()), self.snapshot_id)
         if self.only is not None:
             tasks = [task for task in tasks if task.file.file_path in self.only]
         columns = [field.name for field in self.schema.fields if field.name.lower() in scan.columns]
         hidden = [one for one, _ in HIDDEN if one in scan.columns]
         self._count(tasks, columns)
         return FileReader(self.schema, self.objects).select(tasks, columns, hidden)
-
-    def _has_snapshot(self) -> bool:
-        return self.snapshot_id is not None or self.table.current_snapshot() is not None
 
     def _count(self, tasks: Sequence[FileScanTask], columns: Sequence[str]) -> None:
         ids = {
@@ -246,12 +245,13 @@ def _by_file(values: dict[str, Any]) -> str:
     return f"map([{keys}], [{listed}])[d.filename]"
 
 
-def row_filter(conditions: Sequence[Condition], schema: Schema) -> BooleanExpression:
+def row_filter(conditions: Sequence[Condition], schema: Schema, current: Schema) -> BooleanExpression:
     """The conditions that PyIceberg compares with what manifests say of files.
 
     Args:
         conditions: The conditions.
-        schema: The table's schema.
+        schema: The schema that the table is read with.
+        current: The table's current schema, whose names and types PyIceberg goes by.
 
     Returns:
         The filter; conditions that it cannot express are left out.
@@ -262,8 +262,10 @@ def row_filter(conditions: Sequence[Condition], schema: Schema) -> BooleanExpres
         field = by_name.get(condition.column)
         if field is None:
             continue
-        kind = trino_type(field.field_type)
-        term = _term(condition, field.name, kind)
+        now = current._lazy_id_to_field.get(field.field_id)
+        if now is None or now.field_type != field.field_type:
+            continue
+        term = _term(condition, str(current.find_column_name(field.field_id)), trino_type(field.field_type))
         if term is not None:
             terms.append(term)
     whole: BooleanExpression = AlwaysTrue()
@@ -297,7 +299,9 @@ def _value(value: Any, given: SqlType, kind: SqlType) -> Any:
         return value
     if isinstance(kind, DecimalType) and isinstance(value, int | Decimal):
         whole = Decimal(value)
-        return whole if -int(whole.as_tuple().exponent) <= kind.scale else None
+        # PyIceberg compares decimals of one scale only.
+        fits = -int(whole.as_tuple().exponent) <= kind.scale
+        return whole.quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT) if fits else None
     if kind == BOOLEAN and isinstance(value, bool):
         return value
     return str(value) if is_text(kind) and is_text(given) else None

@@ -161,7 +161,7 @@ def iceberg_type(kind: SqlType, ids: count[int] | None = None) -> IcebergType:
     }  # fmt: skip
     if kind not in plain:
         raise StatementFailedError("NOT_SUPPORTED", f"Type not supported for Iceberg: {kind}")
-    return plain[kind]  # type: ignore[index]
+    return plain[kind]
 
 
 def _struct(kind: Row, numbers: count[int]) -> StructType:

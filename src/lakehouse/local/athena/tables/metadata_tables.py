@@ -249,7 +249,8 @@ def _arrow(kind: SqlType) -> pa.DataType:
             return pa.timestamp("us")
     plain = {
         "varchar": pa.string(), "bigint": pa.int64(), "integer": pa.int32(), "boolean": pa.bool_(),
-        "double": pa.float64(), "varbinary": pa.binary(), "date": pa.date32(), "real": pa.float32(), "uuid": pa.string(),
+        "double": pa.float64(), "varbinary": pa.binary(), "date": pa.date32(), "real": pa.float32(),
+        "uuid": pa.string(),
     }  # fmt: skip
     text = str(kind)
     if text.startswith("timestamp"):

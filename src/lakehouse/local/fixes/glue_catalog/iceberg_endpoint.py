@@ -10,6 +10,7 @@ from typing import Any
 
 from ministack.services import glue
 
+from lakehouse.local.fixes.glue_catalog.durable import journaled
 from lakehouse.local.fixes.glue_catalog.operations import Answer, Json, at_work
 from lakehouse.local.fixes.glue_catalog.versions import next_version
 from lakehouse.local.registry import fixes
@@ -41,7 +42,7 @@ def create_table(original: Callable[..., Answer]) -> Callable[..., Answer]:
     """A table under its name in lower case."""
 
     def replacement(namespace: str, body: Json) -> Answer:
-        with at_work:
+        with at_work, journaled():
             return original(namespace.lower(), {**body, "name": str(body.get("name", "")).lower()})
 
     return replacement
@@ -60,7 +61,7 @@ def commit_table(original: Callable[..., Answer]) -> Callable[..., Answer]:
 
     def replacement(namespace: str, table_name: str, body: Json) -> Answer:
         key = f"{namespace}/{table_name}".lower()
-        with at_work:
+        with at_work, journaled():
             before = glue._tables.get(key)
             if before is None:
                 return original(namespace, table_name, body)

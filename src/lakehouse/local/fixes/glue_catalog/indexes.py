@@ -13,6 +13,7 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import glue
 
+from lakehouse.local.fixes.glue_catalog.durable import journaled
 from lakehouse.local.fixes.glue_catalog.operations import (
     Answer,
     CatalogError,
@@ -100,7 +101,7 @@ def _names_folded(original: Callable[..., Any]) -> Callable[..., Any]:
             told = data["ColumnStatisticsList"]
             folded["ColumnStatisticsList"] = [{**each, "ColumnName": each["ColumnName"].lower()} for each in told]
         try:
-            with at_work:
+            with at_work, journaled():
                 find_table(data)
                 answer: Answer = original(folded)
         except CatalogError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ministack.core.responses import error_response_json, get_account_id, json_response
 
+from lakehouse.local.fixes.glue_catalog.durable import journaled
 from lakehouse.local.gate import REFUSED_CODE
 from lakehouse.local.registry import adds, fixes
 
@@ -133,7 +134,7 @@ def _handler(operation: Operation) -> Callable[[Json], Answer]:
     @functools.wraps(operation)
     def handler(data: Json) -> Answer:
         try:
-            with at_work:
+            with at_work, journaled():
                 _check_catalog(data)
                 answer: Answer = json_response(operation(data))
         except CatalogError as error:

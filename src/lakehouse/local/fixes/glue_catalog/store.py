@@ -13,11 +13,13 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import glue
 
+from lakehouse.local.fixes.glue_catalog import durable
 from lakehouse.local.fixes.glue_catalog.operations import Json, invalid, missing
 from lakehouse.local.registry import fixes
 
 # Earlier versions of the tables, oldest first.
 versions = AccountRegionScopedDict()
+durable.keep("table_versions", versions)
 
 # What the emulator keeps by "database/table".
 _OF_TABLES = (

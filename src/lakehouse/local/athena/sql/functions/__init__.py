@@ -11,11 +11,13 @@ from lakehouse.local.athena.sql.functions import (
     basics,
     binary,
     bitwise,
+    conversions,
     date_arithmetic,
     date_fields,
     date_formats,
     dates,
     distributions,
+    ip_addresses,
     iso8601,
     json_functions,
     json_texts,
@@ -35,9 +37,9 @@ from lakehouse.local.athena.sql.functions.library import FUNCTIONS, MACROS, UDFS
 from lakehouse.local.athena.sql.functions.not_executed import NOT_EXECUTED
 
 SECTIONS = (
-    *(date_arithmetic, date_fields, date_formats, iso8601),
+    *(conversions, date_arithmetic, date_fields, date_formats, iso8601),
     *(aggregates, arrays, basics, binary, dates, json_functions, json_texts, maps, mathematics, regular_expressions),
-    *(bitwise, distributions, lambdas, map_aggregates, statistics, strings, urls, uuid, windows, words),
+    *(bitwise, distributions, ip_addresses, lambdas, map_aggregates, statistics, strings, urls, uuid, windows, words),
 )
 
 __all__ = ["FUNCTIONS", "MACROS", "NOT_EXECUTED", "SECTIONS", "UDFS"]

@@ -13,24 +13,17 @@ _EXACT = Context(prec=120, rounding=ROUND_HALF_UP)
 
 # --- doubles as texts -------------------------------------------------------------------------------------------------
 
-# Sign, digits without zeros before them, and exponent.
-macro(
-    "athena_digits(s, d, x)",
-    "s || d[1] || '.' || CASE WHEN rtrim(d[2:], '0') = '' THEN '0' ELSE rtrim(d[2:], '0') END "
-    "|| 'E' || CAST(x AS VARCHAR)",
-)
-macro(
-    "athena_mantissa(s, m, x)",
-    "athena_digits(s, ltrim(replace(m, '.', ''), '0'), x + length(split_part(m, '.', 1)) - 1 "
-    "- (length(replace(m, '.', '')) - length(ltrim(replace(m, '.', ''), '0'))))",
-)
-# DuckDB's text of a double that is not zero, as 1.0E10.
+# DuckDB's text of a double that is not zero, as 1.0E10: first the mantissa and the exponent that are written, then the
+# digits without the point and without zeros at either end.
 macro(
     "athena_scientific(t)",
-    "athena_mantissa(CASE WHEN t LIKE '-%' THEN '-' ELSE '' END, ltrim(split_part(t, 'e', 1), '-'), "
-    "CASE WHEN contains(t, 'e') THEN CAST(split_part(t, 'e', 2) AS INTEGER) ELSE 0 END)",
+    "list_extract(list_transform([struct_pack(m := split_part(ltrim(t, '-'), 'e', 1), e := split_part(t, 'e', 2))], "
+    "lambda w: list_extract(list_transform([struct_pack(d := rtrim(ltrim(replace(w.m, '.', ''), '0'), '0'), "
+    "x := CASE WHEN w.e = '' THEN 0 ELSE CAST(w.e AS INTEGER) END + strpos(w.m || '.', '.') - 2 "
+    "- (length(replace(w.m, '.', '')) - length(ltrim(replace(w.m, '.', ''), '0'))))], "
+    "lambda f: CASE WHEN t LIKE '-%' THEN '-' ELSE '' END || f.d[1] || '.' || "
+    "CASE WHEN length(f.d) = 1 THEN '0' ELSE f.d[2:] END || 'E' || CAST(f.x AS VARCHAR)), 1)), 1)",
 )
-
 # A year without four digits.
 macro(
     "athena_year(y)",
@@ -65,8 +58,11 @@ macro(
 # What clocks show at an instant.
 macro(
     "athena_wall(t, z)",
-    "CASE WHEN z[1] IN ('+', '-') THEN t + to_minutes(athena_zone_minutes(z)) ELSE timezone(z, timezone('UTC', t)) END",
+    "CASE WHEN z = 'UTC' THEN t WHEN z[1] IN ('+', '-') THEN t + to_minutes(athena_zone_minutes(z)) "
+    "ELSE timezone(z, timezone('UTC', t)) END",
 )
+# When clocks show a time in a zone of one offset.
+macro("athena_fixed_instant(w, z)", "CASE WHEN z = 'UTC' THEN w ELSE w - to_minutes(athena_zone_minutes(z)) END")
 # Microseconds that a zone is ahead of UTC at an instant.
 macro("athena_offset(t, z)", "(epoch_us(athena_wall(t, z)) - epoch_us(t))")
 macro("athena_minus(w, o)", "make_timestamp(epoch_us(w) - o)")
@@ -79,12 +75,6 @@ macro(
 macro(
     "athena_instant(w, z)",
     "athena_joda(w, z, athena_offset(w, z), athena_offset(athena_minus(w, athena_offset(w, z)), z))",
-)
-# The same, near an instant whose offset is kept where it can be.
-macro(
-    "athena_instant_near(w, z, t)",
-    "CASE WHEN athena_offset(athena_minus(w, athena_offset(t, z)), z) = athena_offset(t, z) "
-    "THEN athena_minus(w, athena_offset(t, z)) ELSE athena_instant(w, z) END",
 )
 # Java's ZoneRules.getValidOffsets: the first of two instants, and null for a time that no clock shows.
 macro(
@@ -107,11 +97,13 @@ def _divisor(text: str) -> Decimal:
     return number
 
 
-@python("athena_divided", "VARCHAR, VARCHAR, INTEGER", "VARCHAR")
-def _divided(dividend: str, divisor: str, scale: int) -> str:
+@python("athena_divided", "VARCHAR, VARCHAR, INTEGER, INTEGER", "VARCHAR")
+def _divided(dividend: str, divisor: str, precision: int, scale: int) -> str:
     """A quotient, half up."""
-    quotient = _EXACT.divide(Decimal(dividend), _divisor(divisor))
-    return format(quotient.quantize(Decimal(1).scaleb(-scale), context=_EXACT), "f")
+    quotient = _EXACT.divide(Decimal(dividend), _divisor(divisor)).quantize(Decimal(1).scaleb(-scale), context=_EXACT)
+    if abs(quotient) >= Decimal(1).scaleb(precision - scale):
+        raise StatementFailedError("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
+    return format(quotient, "f")
 
 
 @python("athena_remainder", "VARCHAR, VARCHAR", "VARCHAR")

@@ -60,7 +60,7 @@ def _units(kind: SqlType) -> tuple[str, ...]:
 def _by_unit(call: Call, kind: SqlType, emit: Callable[[str], str]) -> str:
     """An expression for the unit that the first argument names."""
     unit = call.arguments[0]
-    name = {DATE: "DATE"}.get(kind, "Time" if isinstance(kind, Time) else "Timestamp")
+    name = "DATE" if kind == DATE else "Time" if isinstance(kind, Time) else "Timestamp"
     if unit.is_literal and unit.value is not None:
         if str(unit.value).lower() not in _units(kind):
             raise StatementFailedError("INVALID_FUNCTION_ARGUMENT", f"'{unit.value}' is not a valid {name} field")

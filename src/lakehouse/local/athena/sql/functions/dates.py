@@ -210,7 +210,8 @@ def _from_iso8601(call: Call) -> str:
         usual = let(
             f"struct_pack(wall := {wall}, zone := {zone})",
             lambda p: (
-                f"CASE WHEN {p}.wall IS NOT NULL THEN {_packed(instant_of(f'{p}.wall', f'{p}.zone'), f'{p}.zone')} END"
+                f"CASE WHEN {p}.wall IS NOT NULL "
+                f"THEN {_packed(f'athena_fixed_instant({p}.wall, {p}.zone)', f'{p}.zone')} END"
             ),
         )
         return (

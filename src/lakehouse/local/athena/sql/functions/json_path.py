@@ -32,9 +32,9 @@ class Node:
     """A part of a path.
 
     Attributes:
-        kind: What it does: ``literal``, ``context``, ``variable``, ``item``, ``last``, ``sign``, ``binary``, ``member``,
-            ``members``, ``descendant``, ``elements``, ``subscripts``, ``filter``, ``method``; and of predicates ``and``,
-            ``or``, ``not``, ``exists``, ``unknown``, ``starts``, ``compare``.
+        kind: What it does: ``literal``, ``context``, ``variable``, ``item``, ``last``, ``sign``, ``binary``,
+            ``member``, ``members``, ``descendant``, ``elements``, ``subscripts``, ``filter``, ``method``; and of
+            predicates ``and``, ``or``, ``not``, ``exists``, ``unknown``, ``starts``, ``compare``.
         value: A literal's value, or a name, or an operator.
         parts: What it is made of.
     """

@@ -177,12 +177,12 @@ class Evaluation:
         quotient = abs(left) // abs(right) if name in "/%" else 0
         quotient = quotient if (left < 0) == (right < 0) else -quotient
         found = {
-            "+": lambda: left + right,
-            "-": lambda: left - right,
-            "*": lambda: left * right,
-            "/": lambda: quotient,
-            "%": lambda: left - quotient * right,
-        }[name]()
+            "+": left + right,
+            "-": left - right,
+            "*": left * right,
+            "/": quotient,
+            "%": left - quotient * right,
+        }[name]
         is_small = all(-_INTEGER_LIMIT <= one < _INTEGER_LIMIT for one in (left, right))
         limit = _INTEGER_LIMIT if is_small else _BIGINT_LIMIT
         if not -limit <= found < limit:
@@ -312,9 +312,10 @@ def _floating(name: str, left: float, right: float) -> float:
 
 
 def _exact(name: str, left: Decimal, right: Decimal) -> Decimal:
+    """Exact numbers; a quotient has as many digits after its point as the longer of the two."""
     if name == "/":
-        scale = min(left.as_tuple().exponent, right.as_tuple().exponent, 0)  # type: ignore[type-var]
-        return (left / right).quantize(Decimal(1).scaleb(int(scale)), ROUND_HALF_UP)
+        scale = min(0, *(int(one.as_tuple().exponent) for one in (left, right)))
+        return (left / right).quantize(Decimal(1).scaleb(scale), ROUND_HALF_UP)
     return {"+": left + right, "-": left - right, "*": left * right, "%": left % right}[name]
 
 

@@ -211,6 +211,35 @@ def _extracted(text: str, path: str, form: Callable[[str], str | None]) -> str |
         return None
 
 
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _first_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+# Reads a whole text, and keeps numbers as they are written and the first of members with one name.
+_RAW = json.JSONDecoder(
+    object_pairs_hook=_first_members, parse_float=_Number, parse_int=_Number, parse_constant=_no_constant
+)
+
+
+def _part(text: str, steps: Sequence[str]) -> Any:
+    """A part of a text that is JSON; an empty list where there is none."""
+    found = _RAW.decode(text)
+    for step in steps:
+        if isinstance(found, dict) and step in found:
+            found = found[step]
+        elif isinstance(found, list) and step.isascii() and step.isdigit() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            return []
+    return found
+
+
 @python("athena_json_extract", "VARCHAR, VARCHAR", "VARCHAR")
 def _json_extract(text: str, path: str) -> str | None:
     """A part of a JSON text, as JSON."""
@@ -220,7 +249,13 @@ def _json_extract(text: str, path: str) -> str | None:
 @python("athena_json_extract_scalar", "VARCHAR, VARCHAR", "VARCHAR")
 def _json_extract_scalar(text: str, path: str) -> str | None:
     """A part of a JSON text that is a scalar, as text: a number as it is written."""
-    return _extracted(text, path, _scalar_text)
+    try:
+        found = _part(text, tokens(path))
+    except (ValueError, RecursionError):
+        return _extracted(text, path, _scalar_text)
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return str(found) if isinstance(found, str) else None
 
 
 def _scalar_text(part: str) -> str | None:
@@ -229,11 +264,35 @@ def _scalar_text(part: str) -> str | None:
     return None if part[0] in "{[" or part == "null" else part
 
 
+class _UnusualNumberError(Exception):
+    """A number that Java writes with an exponent."""
+
+
+def _plain_float(text: str) -> float:
+    number = float(text)
+    if number and not _PLAIN_FROM <= abs(number) < _PLAIN_TO:
+        raise _UnusualNumberError
+    return number
+
+
+_PLAIN = json.JSONDecoder(parse_float=_plain_float, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _canonical(text: str) -> str:
+    try:
+        plain = _ENCODER.encode(_PLAIN.decode(text))
+    except _UnusualNumberError:
+        return written(read(text), is_sorted=True)
+    # Control characters, which Python writes in another way than Java, are rare.
+    return plain if "\\u00" not in plain else written(read(text), is_sorted=True)
+
+
 @python("athena_json_parse", "VARCHAR", "VARCHAR")
 def _json_parse(text: str) -> str:
     """A JSON text as Trino's own: without spaces, and with members in order."""
     try:
-        return written(read(text), is_sorted=True)
+        return _canonical(text)
     except (ValueError, RecursionError) as error:
         raise StatementFailedError("INVALID_FUNCTION_ARGUMENT", f"Cannot convert value to JSON: '{text}'") from error
 
@@ -242,6 +301,15 @@ def _json_parse(text: str) -> str:
 def _json_elements(text: str) -> list[str]:
     """An array's elements, as JSON."""
     return [written(one) for one in read(text)]
+
+
+@python("athena_json_part", "VARCHAR, VARCHAR", "VARCHAR")
+def _json_part(text: str, key: str) -> str | None:
+    """A member or element, as JSON."""
+    whole = read(text)
+    if isinstance(whole, dict):
+        return written(whole[key]) if key in whole else None
+    return written(whole[int(key)])
 
 
 # A member or element of JSON that Trino wrote. What follows a slash is a name, an index or both.

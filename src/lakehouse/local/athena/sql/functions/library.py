@@ -2,14 +2,14 @@
 
     scalar("abs(bigint) -> bigint", "abs({0})")
 
-declares an overload. The text is DuckDB's, with the arguments in their places; it may also be a function that makes the
-text of a ``Call``. Where DuckDB has nothing that does the same, a macro (``macro``) or a Python function (``python``) is
-declared once and called like a function of DuckDB's; a query is given those whose names it calls.
+declares an overload. The text is DuckDB's, with the arguments in their places; it may also be a function that makes
+the text of a ``Call``. Where DuckDB has nothing that does the same, a macro (``macro``) or a Python function
+(``python``) is declared once and called like a function of DuckDB's; a query is given those whose names it calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,6 @@ def scalar(
     emit: Emit | Callable[[Call], str],
     *,
     orderable: str = "",
-    needs: Sequence[str] = (),
     result: Result | None = None,
     kind: str = "scalar",
 ) -> None:
@@ -59,7 +58,6 @@ def scalar(
         signature: As Trino's documentation has it, see ``signatures``.
         emit: DuckDB's text with ``{0}`` for the first argument, ``{args}`` for all; or what makes it.
         orderable: The capital letters whose types must have an order.
-        needs: Not used any more.
         result: Computes the result's type where a pattern cannot say it.
         kind: ``scalar``, ``aggregate`` or ``window``.
     """
@@ -74,19 +72,18 @@ def aggregate(
     emit: Emit | Callable[[Call], str],
     *,
     orderable: str = "",
-    needs: Sequence[str] = (),
     result: Result | None = None,
 ) -> None:
     """Declare an overload of an aggregate function.
 
     Args:
         signature: See ``scalar``.
-        emit: DuckDB's text; ``{distinct}``, ``{order}`` and ``{tail}`` say where DISTINCT, ORDER BY, and FILTER and OVER go.
+        emit: DuckDB's text; ``{distinct}``, ``{order}`` and ``{tail}`` say where DISTINCT, ORDER BY, and FILTER and
+            OVER go.
         orderable: See ``scalar``.
-        needs: See ``scalar``.
         result: See ``scalar``.
     """
-    scalar(signature, emit, orderable=orderable, needs=needs, result=result, kind="aggregate")
+    scalar(signature, emit, orderable=orderable, result=result, kind="aggregate")
 
 
 def alias(name: str, known: str) -> None:
@@ -115,7 +112,9 @@ def macro(name: str, body: str) -> str:
 
 
 def python(name: str, parameters: str, result: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a function in Python that DuckDB calls. It fails as a statement does, with ``StatementFailedError``.
+    """Declare a function in Python that DuckDB calls, where no argument is null.
+
+    It fails as a statement does, with ``StatementFailedError``, and may return null.
 
     Args:
         name: The name under which it is called.
@@ -130,7 +129,7 @@ def python(name: str, parameters: str, result: str) -> Callable[[Callable[..., A
         @wraps(function)
         def called(*arguments: Any) -> Any:
             try:
-                return function(*arguments)
+                return None if any(one is None for one in arguments) else function(*arguments)
             except StatementFailedError as error:
                 # DuckDB passes on only the text; ``duck.failure_of`` finds it there.
                 raise ValueError(f"[[{error.code}: {error.text}]]") from error

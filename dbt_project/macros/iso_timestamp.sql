@@ -1,0 +1,2 @@
+{# A timestamp of its ISO 8601 text, as the processed layer has it: 2024-01-01T00:00:30.000000. An instant (Z) is in UTC. #}
+{% macro iso_timestamp(column) %}cast(translate({{ column }}, 'TZ', ' ') as timestamp(6)){% endmacro %}
