@@ -2,14 +2,20 @@
 with
 
 facts as (
-    select count(*) as row_count from {{ ref('fct_events') }}
+
+    select count(*) as fact_count from {{ ref('fct_events') }}
+
 ),
 
 staged as (
-    select count(distinct event_id) as row_count from {{ ref('stg_raw_events') }}
+
+    select count(distinct event_id) as staged_count from {{ ref('stg_raw_events') }}
+
 )
 
-select *
+select
+    facts.fact_count,
+    staged.staged_count
 from facts
 cross join staged
-where facts.row_count <> staged.row_count
+where facts.fact_count <> staged.staged_count

@@ -2,14 +2,20 @@
 with
 
 facts as (
-    select count(*) as row_count from {{ ref('fct_trips') }}
+
+    select count(*) as fact_count from {{ ref('fct_trips') }}
+
 ),
 
 staged as (
-    select count(distinct trip_id) as row_count from {{ ref('stg_trips') }}
+
+    select count(distinct trip_id) as staged_count from {{ ref('stg_trips') }}
+
 )
 
-select *
+select
+    facts.fact_count,
+    staged.staged_count
 from facts
 cross join staged
-where facts.row_count <> staged.row_count
+where facts.fact_count <> staged.staged_count

@@ -2,16 +2,20 @@
 with
 
 users as (
-    select user_id from {{ ref('dim_users') }} where not is_inferred
+
+    select user_id from {{ ref('int_users__latest') }}
+
 ),
 
 versions as (
+
     select
         user_id,
         count_if(dbt_valid_to is null) as current_versions,
         count_if(dbt_valid_to < dbt_valid_from) as reversed_versions
     from {{ ref('snap_users') }}
     group by user_id
+
 )
 
 select users.user_id

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,26 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
     if process.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{error[-3000:]}")
     return {**json.loads(out.splitlines()[-1]), "peak_bytes": peak[0] or None}
+
+
+@contextmanager
+def peak_memory(pid: int) -> Iterator[list[int]]:
+    """Watch a process that was started elsewhere, and its children.
+
+    Args:
+        pid: The process.
+
+    Yields:
+        The most bytes that they held at one time, so far: one number.
+    """
+    stop, peak = threading.Event(), [0]
+    sampler = threading.Thread(target=_sample, args=(pid, peak, stop))
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        sampler.join()
 
 
 def processor_seconds(pid: int) -> float:

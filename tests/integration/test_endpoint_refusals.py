@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lakehouse.local.coverage import ALL_OTHERS, rows
 
 CALLS = [
-    ("athena", "start_query_execution", {"QueryString": "select 1"}, "athena StartQueryExecution"),
+    ("athena", "get_query_runtime_statistics", {"QueryExecutionId": "x"}, "athena GetQueryRuntimeStatistics"),
     ("glue", "start_trigger", {"Name": "x"}, "glue StartTrigger"),
     ("glue", "start_workflow_run", {"Name": "x"}, "glue StartWorkflowRun"),
     ("glue", "create_workflow", {"Name": "x"}, "glue CreateWorkflow"),
@@ -137,6 +137,7 @@ def test_the_coverage_says_what_is_executed_fixed_refused_and_kept_as_state():
     found = {(row.service, row.operation): row for row in rows()}
     assert found["glue", "StartJobRun"].kind == "executed"
     assert found["s3", "CompleteMultipartUpload"].kind == "fixed"
-    assert found["athena", "StartQueryExecution"].kind == "refused"
+    assert found["athena", "StartQueryExecution"].kind == "executed"
+    assert found["athena", "GetQueryRuntimeStatistics"].kind == "refused"
     assert found["iam", ALL_OTHERS].kind == "state only"
     assert all(row.note for row in rows() if row.kind in {"fixed", "refused"})

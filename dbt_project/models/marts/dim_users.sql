@@ -1,27 +1,17 @@
 with
 
-versions as (
-
-    select
-        *,
-        row_number() over (partition by user_id order by updated_at desc, landed_date desc) as recency_rank
-    from {{ ref('stg_raw_users') }}
-
-),
-
 known as (
 
     select
         user_id,
         email,
         country_code,
-        plan,
+        subscription_plan,
         is_active,
         false as is_inferred,
         created_at,
         updated_at
-    from versions
-    where recency_rank = 1
+    from {{ ref('int_users__latest') }}
 
 ),
 
@@ -32,7 +22,7 @@ inferred as (
         events.user_id,
         cast(null as varchar) as email,
         cast(null as varchar) as country_code,
-        cast(null as varchar) as plan,
+        cast(null as varchar) as subscription_plan,
         cast(null as boolean) as is_active,
         true as is_inferred,
         cast(null as timestamp(6)) as created_at,

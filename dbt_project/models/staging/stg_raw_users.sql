@@ -16,7 +16,7 @@ renamed as (
         ---------- strings
         email,
         country_code,
-        plan,
+        plan as subscription_plan,
 
         ---------- booleans
         is_active,

@@ -20,7 +20,33 @@ renamed as (
             'tolls_amount', 'improvement_surcharge_amount', 'congestion_surcharge_amount', 'airport_fee_amount',
             'total_amount', 'is_stored_and_forwarded', 'pickup_at', 'dropoff_at',
         ]) }} as trip_id,
-        *
+        taxi_type,
+        vendor_id,
+        rate_code_id,
+        payment_type_id,
+        pickup_zone_id,
+        dropoff_zone_id,
+
+        ---------- numbers
+        passenger_count,
+        trip_miles,
+        fare_amount,
+        extra_amount,
+        mta_tax_amount,
+        tip_amount,
+        tolls_amount,
+        improvement_surcharge_amount,
+        congestion_surcharge_amount,
+        airport_fee_amount,
+        total_amount,
+
+        ---------- booleans
+        is_stored_and_forwarded,
+
+        ---------- timestamps
+        pickup_at,
+        dropoff_at,
+        landed_date
 
     from source
 

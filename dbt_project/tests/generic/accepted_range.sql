@@ -3,7 +3,8 @@
     select {{ column_name }}
     from {{ model }}
     where
-        false
-        {% if minimum is not none %}or {{ column_name }} < {{ minimum }}{% endif %}
-        {% if maximum is not none %}or {{ column_name }} > {{ maximum }}{% endif %}
+        not (
+            {{ column_name }} >= {{ minimum if minimum is not none else column_name }}
+            and {{ column_name }} <= {{ maximum if maximum is not none else column_name }}
+        )
 {% endtest %}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql.functions import MACROS, UDFS
@@ -16,6 +17,14 @@ from lakehouse.local.athena.sql.sql_types import quoted
 _CALLED = re.compile(r"\b(\w+)\(")
 # ``casts.failing`` puts our own failures into texts that DuckDB cannot convert.
 _OURS = re.compile(r"\[\[([A-Z_]+): (.*?)\]\](?=['\s]|$)", re.DOTALL)
+
+# What Arrow, which hands on the rows of a query that runs, makes of DuckDB's errors.
+_STREAMED = re.compile(r"([A-Z][A-Za-z ]*) Error: ")
+_STREAMED_ERRORS: dict[str, type[duckdb.Error]] = {
+    "Conversion": duckdb.ConversionException,
+    "Out of Memory": duckdb.OutOfMemoryException,
+    "Out of Range": duckdb.OutOfRangeException,
+}
 
 
 class Duck:
@@ -55,6 +64,28 @@ class Duck:
         """
         self._install(set(_CALLED.findall(sql)) & (MACROS.keys() | UDFS.keys()))
         return self.connection.execute(sql)
+
+    def read(self, sql: str, rows_at_a_time: int) -> Iterator[pa.RecordBatch]:
+        """Execute a query, and hand on its rows while it runs, so that its result is never held as a whole.
+
+        Args:
+            sql: DuckDB's text.
+            rows_at_a_time: The most rows of a batch.
+
+        Yields:
+            Batches of rows.
+
+        Raises:
+            duckdb.Error: It fails.
+        """
+        self._install(set(_CALLED.findall(sql)) & (MACROS.keys() | UDFS.keys()))
+        try:
+            yield from self.connection.sql(sql).to_arrow_reader(rows_at_a_time)
+        except (OSError, pa.ArrowException) as error:
+            found = _STREAMED.match(str(error))
+            if found is None:
+                raise
+            raise _STREAMED_ERRORS.get(found[1], duckdb.Error)(str(error)) from error
 
     def _install(self, names: Iterable[str]) -> None:
         """Macros and Python functions; those that macros call come first."""
@@ -126,6 +157,8 @@ def failure_of(error: duckdb.Error) -> StatementFailedError:
     if grouped:
         told = f"'{grouped[1]}' must be an aggregate expression or appear in GROUP BY clause"
         return StatementFailedError("EXPRESSION_NOT_AGGREGATE", told)
+    if "Malformed JSON" in text or "JSON transform error" in text or "CSV Error" in text:
+        return StatementFailedError("HIVE_BAD_DATA", first.partition(": ")[2] or first)
     if isinstance(error, duckdb.ConversionException):
         return StatementFailedError("INVALID_CAST_ARGUMENT", first.partition(": ")[2] or first)
     return StatementFailedError("GENERIC_INTERNAL_ERROR", first)

@@ -116,11 +116,11 @@ class Engine:
         Raises:
             StatementFailedError: It fails.
         """
-        objects = self.objects = Objects(self._clients["s3"], self._path_of, request.encryption)
-        file_io.use(objects)
-        self._usage = Usage(request.most_bytes)
         folder = self._place.folder / uuid.uuid4().hex
         folder.mkdir()
+        objects = self.objects = Objects(self._clients["s3"], self._path_of, request.encryption, folder)
+        file_io.use(objects)
+        self._usage = Usage(request.most_bytes)
         context = Context(
             session=Session(request.catalog.lower(), request.database.lower(), request.now),
             catalog=Catalog(self._clients["glue"], objects),

@@ -23,6 +23,7 @@ from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.outcome import Outcome
 from lakehouse.local.athena.tables.objects import Objects
 from lakehouse.local.athena.tables.usage import ScanLimitError
+from lakehouse.local.athena.write.commit import missing_metadata
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ def _answer(engine: Engine, task: Task) -> Answer:
         return Answer(error=_described(error), scanned_bytes=engine.scanned_bytes)
     except duckdb.Error as error:
         return Answer(error=_described(failure_of(error)), scanned_bytes=engine.scanned_bytes)
+    except FileNotFoundError as error:
+        return Answer(error=_described(missing_metadata(error)), scanned_bytes=engine.scanned_bytes)
     except (ClientError, BotoCoreError) as error:
         denied = "AccessDenied" in str(error)
         failure = StatementFailedError("PERMISSION_DENIED" if denied else "HIVE_METASTORE_ERROR", str(error))

@@ -14,8 +14,8 @@ from pyiceberg.exceptions import ResolveError, ValidationError
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.outcome import Outcome, text_outcome
 from lakehouse.local.athena.sql.type_text import parse_hive_type
-from lakehouse.local.athena.statements.create_table import column
-from lakehouse.local.athena.tables.catalog import is_iceberg, is_view, table_input
+from lakehouse.local.athena.statements.create_table import column, refuse_other_versions
+from lakehouse.local.athena.tables.catalog import columns_of, is_iceberg, is_view, table_input
 from lakehouse.local.athena.tables.hive import require_location
 from lakehouse.local.athena.tables.iceberg_types import iceberg_type
 from lakehouse.local.athena.tables.objects import joined
@@ -107,6 +107,7 @@ class _Alteration:
         tokens.done()
         if self._is_iceberg:
             own = {key: value for key, value in properties.items() if key not in {"table_type", "metadata_location"}}
+            refuse_other_versions(own)
             self._iceberg(lambda loaded: _set(loaded, own))
         else:
             self._update(Parameters={**(self._found.get("Parameters") or {}), **properties})
@@ -152,7 +153,7 @@ class _Alteration:
     # --- columns ------------------------------------------------------------------------------------------------------
 
     def _columns(self) -> Columns:
-        return [dict(one) for one in self._found["StorageDescriptor"].get("Columns", [])]
+        return [dict(one) for one in columns_of({**self._found, "PartitionKeys": []})]
 
     def _set_columns(self, columns: Columns) -> None:
         self._update(StorageDescriptor={**self._found["StorageDescriptor"], "Columns": columns})
@@ -188,6 +189,12 @@ class _Alteration:
         tokens.done()
         if self._is_iceberg:
             names = {one["Name"] for one in columns}
+            known = {one["Name"]: one["Type"] for one in self._columns()}
+            if any(known.get(one["Name"]) != one["Type"] for one in columns):
+                raise not_supported(
+                    "ALTER TABLE … REPLACE COLUMNS of an Iceberg table with other columns or types",
+                    "Use ADD COLUMNS and CHANGE COLUMN.",
+                )
 
             def drop(schema: UpdateSchema) -> None:
                 for one in self._columns():

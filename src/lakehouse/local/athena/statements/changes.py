@@ -129,7 +129,7 @@ class _Change:
         self._name = name
         self._node = node
         self.table: Table = context.tables.loaded(name)
-        self.columns = [(field.name, trino_type(field.field_type)) for field in self.table.schema().fields]
+        self.columns = [(field.name.lower(), trino_type(field.field_type)) for field in self.table.schema().fields]
 
     def require(self, names: Sequence[str] | dict[str, Any]) -> None:
         known = {name for name, _ in self.columns}
@@ -162,12 +162,12 @@ class _Change:
             self.select([exp.alias_(path, "path"), exp.alias_(count, "rows")], where).group_by(path.copy())
         )
         rows = self._context.run(found.sql)
-        if not rows:
-            return 0
         touched = {str(row[0]) for row in rows}
         self._context.tables.only[self._name] = touched
         query = self._context.compiled(content)
         sql = as_columns(query, self.columns)
+        if not rows:
+            return 0
         writer = DataFileWriter(
             self.table.metadata, self._context.duck, self._context.objects, self._context.new_folder()
         )

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-creating-tables.ht
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _HIVE = "org.apache.hadoop.hive.ql.io"
 _STORED_AS = {
     **STORAGE,
-    "orc": (f"{_HIVE}.orc.OrcInputFormat", f"{_HIVE}.orc.OrcOutputFormat", f"{_HIVE}.orc.OrcSerde"),
     "avro": (
         f"{_HIVE}.avro.AvroContainerInputFormat",
         f"{_HIVE}.avro.AvroContainerOutputFormat",
@@ -253,11 +253,7 @@ def iceberg_properties(others: dict[str, str], form: str, codec: str) -> dict[st
     """
     if form.lower() != "parquet":
         raise not_supported(f"An Iceberg table with files of {form.upper()}", "Use format = 'parquet'.")
-    version = str(others.get("format_version") or others.get("format-version") or "2")
-    if version != "2":
-        raise StatementFailedError(
-            "INVALID_TABLE_PROPERTY", f"Athena creates and operates on Iceberg v2 tables only: {version}"
-        )
+    refuse_other_versions(others)
     own = {key: value for key, value in others.items() if key not in {"format_version", "format-version", "table_type"}}
     return {
         "format-version": "2",
@@ -265,6 +261,22 @@ def iceberg_properties(others: dict[str, str], form: str, codec: str) -> dict[st
         "write.parquet.compression-codec": (codec or "zstd").lower(),
         **own,
     }
+
+
+def refuse_other_versions(properties: Mapping[str, str]) -> None:
+    """Refuse versions of Iceberg's format that Athena does not have.
+
+    Args:
+        properties: A table's properties, as they are written.
+
+    Raises:
+        StatementFailedError: They ask for one.
+    """
+    version = str(properties.get("format_version") or properties.get("format-version") or "2")
+    if version != "2":
+        raise StatementFailedError(
+            "INVALID_TABLE_PROPERTY", f"Athena creates and operates on Iceberg v2 tables only: {version}"
+        )
 
 
 def _create_iceberg(context: Context, name: TableName, definition: Definition) -> None:

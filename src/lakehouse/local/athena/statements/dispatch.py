@@ -101,7 +101,7 @@ def execute(context: Context, sql: str, values: Sequence[str] = ()) -> Outcome:
     tokens = Tokens(text)
     first = tokens.peek()
     if first == "execute":
-        return prepared.execute(context, tokens, execute)
+        return prepared.execute(context, tokens, values, execute)
     if first == "prepare":
         return prepared.prepare(context, tokens)
     text = parameters.bound(text, values)

@@ -145,7 +145,7 @@ def insert(
     """
     columns = _typed(table["StorageDescriptor"].get("Columns", []))
     keys = _typed(table.get("PartitionKeys") or [])
-    form = {"csv": "textfile"}.get(format_of(table), format_of(table))
+    form = format_of(table)
     serde = table["StorageDescriptor"].get("SerdeInfo") or {}
     if str(serde.get("SerializationLibrary", "")).endswith("OpenCSVSerde"):
         raise StatementFailedError("NOT_SUPPORTED", "INSERT INTO is not supported for tables with the OpenCSVSerDe")
@@ -155,7 +155,9 @@ def insert(
         or (table.get("Parameters") or {}).get("parquet.compression")
         or ""
     )
-    writer = HiveWriter(context.duck, context.objects, context.new_folder(), form, codec, delimiter)
+    known = context.catalog.partitions(name) if keys else ()
+    places = {tuple(one["Values"]): one["StorageDescriptor"]["Location"] for one in known}
+    writer = HiveWriter(context.duck, context.objects, context.new_folder(), form, codec, delimiter, places)
     written = writer.write(as_columns(query, [*columns, *keys], names), columns, keys, require_location(table))
     if written.partitions:
         context.catalog.add_partitions(name, table, written.partitions)

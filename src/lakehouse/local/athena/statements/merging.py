@@ -66,7 +66,7 @@ class Merge:
         self._name = name
         self._tree = tree
         self._target: exp.Table = tree.this
-        self._columns = [(field.name, trino_type(field.field_type)) for field in table.schema().fields]
+        self._columns = [(field.name.lower(), trino_type(field.field_type)) for field in table.schema().fields]
         self._matched = [one for one in tree.args["whens"].expressions if one.args.get("matched")]
         self._unmatched = [one for one in tree.args["whens"].expressions if not one.args.get("matched")]
         self._source = self._read(tree.args["using"])
@@ -75,12 +75,8 @@ class Merge:
 
     def _read(self, node: exp.Expr) -> exp.Table:
         alias = node.args.get("alias")
-        plain = node.copy()
-        plain.set("alias", None)
         query = exp.Select(expressions=[exp.Star()])
-        query.set("from_", exp.From(this=plain))
-        if isinstance(plain, exp.Subquery) and alias is not None:
-            plain.set("alias", alias.copy())
+        query.set("from_", exp.From(this=node.copy()))
         found = self._context.compiled(query)
         held = f"merge_{uuid.uuid4().hex}"
         names = physical_names([one.lower() for one in found.names])
@@ -181,12 +177,12 @@ class Merge:
         texts = []
         if self._matched:
             touched = self._touched(pruned)
-            if touched:
-                self._context.tables.only[self._name] = touched
-                self._require_single_matches()
-                text, changed = self._content()
-                texts.append(text)
-                self._context.tables.only.pop(self._name)
+            # What the clauses say is looked at even where no file has such rows.
+            self._context.tables.only[self._name] = touched
+            self._require_single_matches()
+            text, changed = self._content()
+            texts.append(text)
+            self._context.tables.only.pop(self._name)
         inserted = 0
         if self._unmatched:
             text = self._inserts(pruned)
@@ -288,16 +284,13 @@ class Merge:
 
     def _inserts(self, pruned: list[exp.Expr]) -> str:
         """The rows of the source that match none of the target, as the clauses want them."""
-        target = self._target.copy()
-        matching = exp.Select(expressions=[exp.Literal.number(1)])
-        matching.set("from_", exp.From(this=target))
-        matching = matching.where(self._tree.args["on"].copy())
+        on: exp.Expr = exp.paren(self._tree.args["on"].copy())
         for one in pruned:
-            matching = matching.where(one.copy())
+            on = exp.And(this=on, expression=exp.paren(one.copy()))
         texts: list[str] = []
         before: list[exp.Expr] = []
         for clause in self._unmatched:
-            query = self._insert(clause, matching)
+            query = self._insert(clause, on)
             own = clause.args.get("condition")
             for one in before:
                 query = query.where(exp.Not(this=exp.paren(one.copy())))
@@ -313,14 +306,16 @@ class Merge:
             texts.append(as_columns(self._context.compiled(query), self._columns, names))
         return " UNION ALL ".join(texts)
 
-    def _insert(self, clause: exp.When, matching: exp.Select) -> exp.Select:
+    def _insert(self, clause: exp.When, on: exp.Expr) -> exp.Select:
         values = clause.args["then"].expression
         rows = list(values.expressions)
         if len(rows) == 1 and isinstance(rows[0], exp.Tuple):
             rows = list(rows[0].expressions)
         query = exp.Select(expressions=[exp.alias_(one.copy(), f"c{index}") for index, one in enumerate(rows)])
         query.set("from_", exp.From(this=self._source.copy()))
-        return query.where(exp.Not(this=exp.Exists(this=matching.copy())))
+        query.set("joins", [exp.Join(this=self._target.copy(), on=on.copy(), side="LEFT")])
+        # Every row of a table has a path: one without is none of the target's.
+        return query.where(exp.Is(this=self._column("$path"), expression=exp.Null()))
 
 
 def _literal(text: str, kind: SqlType) -> exp.Expr:

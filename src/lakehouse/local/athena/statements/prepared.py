@@ -80,12 +80,13 @@ def _not_found(name: str) -> StatementFailedError:
     return StatementFailedError("NOT_FOUND", f"Prepared statement not found: {name}")
 
 
-def execute(context: Context, tokens: Tokens, run: Execute) -> Outcome:
+def execute(context: Context, tokens: Tokens, sent: Sequence[str], run: Execute) -> Outcome:
     """EXECUTE name [USING values].
 
     Args:
         context: The statement's surroundings.
         tokens: The statement.
+        sent: Values that were sent beside the statement, where none are in it.
         run: Executes a statement with values.
 
     Returns:
@@ -96,7 +97,7 @@ def execute(context: Context, tokens: Tokens, run: Execute) -> Outcome:
     """
     tokens.expect("execute")
     name = tokens.identifier()
-    values = _values(tokens) if tokens.accept("using") else []
+    values = _values(tokens) if tokens.accept("using") else sent
     tokens.done()
     try:
         found = context.athena.get_prepared_statement(StatementName=name, WorkGroup=context.workgroup)

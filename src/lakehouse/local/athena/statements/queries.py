@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,21 +37,20 @@ def select(context: Context, text: str) -> Outcome:
     query = context.compiled(text)
     path = context.folder / f"{uuid.uuid4().hex}.csv"
     try:
-        reader = context.duck.execute(query.as_text()).to_arrow_reader(_ROWS_AT_A_TIME)
-        write_csv(path, query.names, reader)
+        write_csv(path, query.names, context.duck.read(query.as_text(), _ROWS_AT_A_TIME))
     except duckdb.Error as error:
         raise failure_of(error) from error
     columns = [column_info(name, kind) for name, kind in zip(query.names, query.types, strict=True)]
     return context.scanned(Outcome("DML", "SELECT", columns, csv=path, update_count=0))
 
 
-def write_csv(path: Path, names: tuple[str, ...], reader: pa.RecordBatchReader) -> None:
+def write_csv(path: Path, names: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> None:
     """Write texts as Athena's results have them: all in quotes, null as nothing.
 
     Args:
         path: The file.
         names: The columns' names, which may be alike.
-        reader: Columns of text.
+        batches: Columns of text.
     """
     with path.open("wb") as file:
         head = ",".join('"' + name.replace('"', '""') + '"' for name in names)
@@ -58,7 +58,7 @@ def write_csv(path: Path, names: tuple[str, ...], reader: pa.RecordBatchReader) 
         options = arrow_csv.WriteOptions(include_header=False, quoting_style="all_valid")
         schema = pa.schema([(f"c{index}", pa.string()) for index in range(len(names))])
         with arrow_csv.CSVWriter(file, schema, write_options=options) as writer:
-            for batch in reader:
+            for batch in batches:
                 columns = [column.cast(pa.string()) for column in batch.columns]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
 
@@ -79,7 +79,8 @@ def explain(context: Context, text: str, *, is_analyze: bool) -> Outcome:
     """
     query = context.compiled(text)
     rows = context.run(f"EXPLAIN {'ANALYZE ' if is_analyze else ''}{query.sql}")
-    lines = [line for row in rows for line in str(row[-1]).split("\n")]
     info = column_info("Query Plan", VARCHAR)
+    # The plan has a head, as a query's result has.
+    lines = [info.name, *(line for row in rows for line in str(row[-1]).split("\n"))]
     columns = [ColumnInfo(info.name, info.type, info.precision)]
     return context.scanned(Outcome("DML", "EXPLAIN", columns, lines=lines))

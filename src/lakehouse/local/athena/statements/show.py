@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.outcome import Outcome, text_outcome
+from lakehouse.local.athena.sql.sql_types import literal
 from lakehouse.local.athena.statements import queries
 from lakehouse.local.athena.tables.catalog import columns_of, is_iceberg, is_view
 from lakehouse.local.athena.tables.pruned_partitions import path_of_values
@@ -150,7 +151,8 @@ def _create_table(context: Context, tokens: Tokens) -> Outcome:
 
 def _column_lines(columns: Iterable[Mapping[str, str]]) -> list[str]:
     texts = [
-        f"  `{one['Name']}` {one.get('Type', '')}" + (f" COMMENT '{one['Comment']}'" if one.get("Comment") else "")
+        f"  `{one['Name']}` {one.get('Type', '')}"
+        + (f" COMMENT {literal(one['Comment'])}" if one.get("Comment") else "")
         for one in columns
     ]
     return [f"{text}, " for text in texts[:-1]] + [f"{text})" for text in texts[-1:]]
@@ -189,7 +191,7 @@ def _iceberg_lines(context: Context, name: TableName, table: GlueTable) -> list[
     loaded = context.tables.loaded(name)
     lines = [
         f"CREATE TABLE {name.database}.{name.table} (",
-        *_column_lines(table["StorageDescriptor"].get("Columns", [])),
+        *_column_lines(columns_of(table)),
     ]
     spec = loaded.spec()
     if spec.fields:
@@ -230,7 +232,8 @@ def describe(context: Context, tokens: Tokens) -> Outcome:
         raise not_supported("DESCRIBE VIEW", "Use DESCRIBE.")
     is_detailed = tokens.accept("extended") or tokens.accept("formatted")
     name = context.name(tokens.name())
-    tokens.done()
+    if not tokens.is_done:
+        raise not_supported("DESCRIBE of a column or a partition", "Use DESCRIBE of the table.")
     if is_detailed:
         raise not_supported("DESCRIBE EXTENDED and DESCRIBE FORMATTED", "Use DESCRIBE, or SHOW CREATE TABLE.")
     table = context.catalog.table(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 
 from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql.casts import cast, cast_sql
@@ -110,7 +110,7 @@ def insert(context: Context, name: TableName, names: Sequence[str] | None, query
         StatementFailedError: The rows do not fit, or others changed the table every time.
     """
     table = context.tables.loaded(name)
-    columns = [(field.name, trino_type(field.field_type)) for field in table.schema().fields]
+    columns = [(field.name.lower(), trino_type(field.field_type)) for field in table.schema().fields]
     writer = DataFileWriter(table.metadata, context.duck, context.objects, context.new_folder())
     files = writer.write(as_columns(query, columns, names))
     try:
@@ -118,6 +118,9 @@ def insert(context: Context, name: TableName, names: Sequence[str] | None, query
     except CommitFailedException as error:
         context.objects.delete(file.file_path for file in files)
         raise StatementFailedError("ICEBERG_COMMIT_ERROR", f"Failed to commit to table {name}: {error}") from error
+    except NoSuchTableError as error:
+        context.objects.delete(file.file_path for file in files)
+        raise StatementFailedError("TABLE_NOT_FOUND", f"The table was dropped meanwhile: {error}") from error
     return sum(file.record_count for file in files)
 
 

@@ -240,4 +240,7 @@ def columns_of(table: GlueTable) -> Sequence[Mapping[str, str]]:
     Returns:
         ``Name`` and ``Type`` of each.
     """
-    return [*table.get("StorageDescriptor", {}).get("Columns", []), *(table.get("PartitionKeys") or [])]
+    own = table.get("StorageDescriptor", {}).get("Columns", [])
+    # Iceberg's libraries leave columns of older schemas there, and say so.
+    current = [one for one in own if (one.get("Parameters") or {}).get("iceberg.field.current") != "false"]
+    return [*current, *(table.get("PartitionKeys") or [])]

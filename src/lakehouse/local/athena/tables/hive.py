@@ -106,13 +106,16 @@ class _Reading:
         hidden = [one for one, _ in HIDDEN if one in scan.columns]
         parts = list(self._parts(scan))
         files = [(part, file) for part in parts for file in self._files(part.location)]
+        if form.converted is not None:
+            folder = self.catalog.objects.scratch()
+            files = [(part, form.converted(file, folder, self.table)) for part, file in files]
         if not files:
             return self._nothing([*used, *keys], hidden)
         self.usage.add(sum(form.bytes_read(file, {column.name for column in used}) for _, file in files), len(files))
         held = physical_names([column.name for column in used])
         texts = [
             form.select(group, used, self.table, is_located=bool(keys or hidden))
-            for group in form.groups([file for _, file in files])
+            for group in form.groups(_different(files) if keys or hidden else [file for _, file in files])
         ]
         body = " UNION ALL ".join(texts)
         if not keys and not hidden:
@@ -133,8 +136,8 @@ class _Reading:
             if one == "$path":
                 return literal(file.uri)
             if one == "$file_size":
-                return f"{size_of(file.path)}::BIGINT"
-            return f"make_timestamp({file.path.stat().st_mtime_ns // 1000})"
+                return f"{size_of(file.original)}::BIGINT"
+            return f"make_timestamp({file.original.stat().st_mtime_ns // 1000})"
 
         order = {key.name: index for index, key in enumerate(self.keys)}
         rows = ", ".join(
@@ -188,7 +191,13 @@ class _Reading:
     def _files(self, location: str) -> Iterator[File]:
         for one in self.catalog.objects.list(location):
             if one.size:
-                yield File(one.uri, self.catalog.objects.path(one.uri))
+                path = self.catalog.objects.path(one.uri)
+                yield File(one.uri, path, path)
+
+
+def _different(files: Sequence[tuple[_Part, File]]) -> list[File]:
+    """Each file once: partitions may share a folder, and the join with their values gives each its rows."""
+    return list({file.path: file for _, file in files}.values())
 
 
 def require_location(table: GlueTable) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lakehouse.local.athena.failures import StatementFailedError, not_supported
+from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql.casts import cast
 from lakehouse.local.athena.sql.sql_types import (
-    BOOLEAN,
-    DATE,
     DOUBLE,
     REAL,
     VARBINARY,
@@ -26,12 +24,15 @@ from lakehouse.local.athena.sql.sql_types import (
     literal,
     quoted,
 )
+from lakehouse.local.athena.sql.type_text import parse_hive_type
 from lakehouse.local.athena.sql.typed import Typed
 from lakehouse.local.athena.tables.arrow_types import type_of
 from lakehouse.local.athena.tables.catalog import GlueTable
-from lakehouse.local.athena.tables.json_files import LONGEST_LINE_BYTES, json_columns
+from lakehouse.local.athena.tables.converted import lines_as_parquet, orc_as_parquet
+from lakehouse.local.athena.tables.json_files import LONGEST_LINE_BYTES, json_columns, of_one_spelling, spelled_alike
 from lakehouse.local.athena.tables.objects import size_of
 from lakehouse.local.athena.tables.parquet_files import footer
+from lakehouse.local.athena.tables.text_files import LAZY_SIMPLE, OPEN_CSV, lines_of, of_lines, of_open_csv, records_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ class File:
 
     Attributes:
         uri: The object.
-        path: Its file on this machine.
+        path: What DuckDB reads: its file on this machine, or one that was made of it.
+        original: Its file on this machine.
     """
 
     uri: str
     path: Path
+    original: Path
 
 
 Select = Callable[..., str]
@@ -72,12 +75,14 @@ class Format:
         select: Makes DuckDB's text that reads columns of some files; ``is_located`` adds ``filename``.
         groups: Files that are read together.
         bytes_read: How many bytes of a file are read for some columns.
+        converted: Makes a file of it that DuckDB reads, in a folder; None where it reads them as they are.
     """
 
     libraries: tuple[str, ...]
     select: Select
     groups: Callable[[Sequence[File]], Sequence[Sequence[File]]]
     bytes_read: Callable[[File, Collection[str]], int]
+    converted: Callable[[File, Path, GlueTable], File] | None = None
 
 
 def _together(files: Sequence[File]) -> Sequence[Sequence[File]]:
@@ -86,7 +91,7 @@ def _together(files: Sequence[File]) -> Sequence[Sequence[File]]:
 
 def _whole(file: File, _columns: Collection[str]) -> int:
     """Files of text are read from end to end, whatever columns are asked for."""
-    return size_of(file.path)
+    return size_of(file.original)
 
 
 def _paths(files: Sequence[File]) -> str:
@@ -184,6 +189,17 @@ _NOTHING = "'nothing': 'VARCHAR'"
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
+def _of_one_spelling(files: Sequence[File]) -> Sequence[Sequence[File]]:
+    groups = spelled_alike([file.path for file in files])
+    return [[files[index] for index in group] for group in groups]
+
+
+def _of_json(file: File, folder: Path, table: GlueTable) -> File:
+    columns = table["StorageDescriptor"].get("Columns", [])
+    types = {one["Name"].lower(): parse_hive_type(one.get("Type") or "string") for one in columns}
+    return replace(file, path=of_one_spelling(file.original, types, folder))
+
+
 def _json(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *, is_located: bool) -> str:
     serde = (table["StorageDescriptor"].get("SerdeInfo") or {}).get("Parameters") or {}
     ignores = str(serde.get("ignore.malformed.json", "false")).lower() == "true"
@@ -199,67 +215,47 @@ def _json(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *,
     return f"SELECT {_listed(listed, is_located=is_located)} FROM {text}"
 
 
-# --- CSV --------------------------------------------------------------------------------------------------------------
+# --- text and ORC -----------------------------------------------------------------------------------------------------
 
 
-def _csv(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *, is_located: bool) -> str:
-    storage = table["StorageDescriptor"]
-    serde = storage.get("SerdeInfo") or {}
-    options = {
-        **(storage.get("Parameters") or {}),
-        **(table.get("Parameters") or {}),
-        **(serde.get("Parameters") or {}),
-    }
-    is_open = str(serde.get("SerializationLibrary", "")).endswith("OpenCSVSerde")
-    separator = _character(options.get("separatorChar" if is_open else "field.delim"), "," if is_open else "\x01")
-    quote = _character(options.get("quoteChar"), '"') if is_open else ""
-    escape = _character(options.get("escapeChar"), "\\") if is_open else _character(options.get("escape.delim"), "")
-    skipped = int(options.get("skip.header.line.count", 0))
-    names = [column["Name"].lower() for column in storage.get("Columns", [])]
-    declared = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+def _open_csv(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *, is_located: bool) -> str:
+    places = _places(table)
+    listed = [(one.name, of_open_csv(places[one.name], one.name, one.type)) for one in columns]
+    return _of_fields(files, listed, is_located=is_located)
+
+
+def _lines(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *, is_located: bool) -> str:
+    places = _places(table)
+    listed = [(one.name, of_lines(places[one.name], one.type, table)) for one in columns]
+    return _of_fields(files, listed, is_located=is_located)
+
+
+def _places(table: GlueTable) -> dict[str, int]:
+    return {one["Name"].lower(): index for index, one in enumerate(table["StorageDescriptor"].get("Columns", []))}
+
+
+def _of_fields(files: Sequence[File], listed: Sequence[tuple[str, str]], *, is_located: bool) -> str:
     located = ", filename = true" if is_located else ""
-    null = str(options.get("serialization.null.format", "\\N"))
-    nulls = "" if is_open else f", nullstr = {literal(null)}"
-    if escape == quote:
-        escape = ""
-    reader = (
-        f"read_csv({_paths(files)}, columns = {{{declared}}}, header = false, skip = {skipped}, auto_detect = false, "
-        f"delim = {literal(separator)}, quote = {literal(quote)}, escape = {literal(escape or quote)}, "
-        f"null_padding = true, strict_mode = false{nulls}{located})"
-    )
-    listed = [(column.name, _of_text(quoted(column.name), column.type, is_open=is_open)) for column in columns]
-    return f"SELECT {_listed(listed, is_located=is_located)} FROM {reader}"
+    return f"SELECT {_listed(listed, is_located=is_located)} FROM read_parquet({_paths(files)}{located})"
 
 
-def _character(text: object, default: str) -> str:
-    if text is None:
-        return default
-    return str(text).encode().decode("unicode_escape") if "\\" in str(text) and len(str(text)) > 1 else str(text)
+def _of_records(file: File, folder: Path, table: GlueTable) -> File:
+    return replace(file, path=lines_as_parquet(file.original, file.uri, folder, records_of(table)))
 
 
-def _of_text(sql: str, kind: SqlType, *, is_open: bool) -> str:
-    """A column of text as its type. LazySimpleSerDe reads what is none of the type as null, OpenCSVSerde fails.
+def _of_lines(file: File, folder: Path, table: GlueTable) -> File:
+    return replace(file, path=lines_as_parquet(file.original, file.uri, folder, lines_of(table)))
 
-    https://docs.aws.amazon.com/athena/latest/ug/csv-serde.html
-    """
-    if is_text(kind):
-        return f"coalesce({sql}, '')" if is_open else sql
-    if isinstance(kind, Array | Map | Row):
-        raise not_supported(f"The type {kind} in files of CSV", "Declare the column as string, or use JSON or Parquet.")
-    if not is_open:
-        return f"TRY_CAST(nullif({sql}, '') AS {kind.duck})"
-    if kind == DATE:
-        # Days since 1970, or a date as it is written.
-        days = f"DATE '1970-01-01' + CAST({sql} AS INTEGER)"
-        return f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN {days} ELSE CAST(nullif({sql}, '') AS DATE) END"
-    if isinstance(kind, Timestamp):
-        since = f"make_timestamp(CAST({sql} AS BIGINT) * 1000)"
-        return (
-            f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN {since} ELSE CAST(nullif({sql}, '') AS TIMESTAMP) END"
-        )
-    if kind == BOOLEAN:
-        return f"(lower({sql}) = 'true')"
-    return f"CAST(nullif({sql}, '') AS {kind.duck})"
+
+def _of_orc(file: File, folder: Path, _table: GlueTable) -> File:
+    return replace(file, path=orc_as_parquet(file.original, file.uri, folder))
+
+
+def _orc_bytes(file: File, columns: Collection[str]) -> int:
+    """The share of the columns that are read, as they are in parquet."""
+    held = footer(file.path, file.uri)
+    whole = sum(held.bytes_by_column.values())
+    return size_of(file.original) * held.bytes_of(columns) // whole if whole else 0
 
 
 FORMATS: dict[str, Format] = {
@@ -267,12 +263,13 @@ FORMATS: dict[str, Format] = {
         ("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",), _parquet, _of_one_schema, _parquet_bytes
     ),
     "json": Format(
-        ("org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe"), _json, _together, _whole
-    ),
-    "csv": Format(
-        ("org.apache.hadoop.hive.serde2.OpenCSVSerde", "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"),
-        _csv,
-        _together,
+        ("org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe"),
+        _json,
+        _of_one_spelling,
         _whole,
+        _of_json,
     ),
+    "csv": Format((OPEN_CSV,), _open_csv, _together, _whole, _of_records),
+    "textfile": Format((LAZY_SIMPLE,), _lines, _together, _whole, _of_lines),
+    "orc": Format(("org.apache.hadoop.hive.ql.io.orc.OrcSerde",), _parquet, _of_one_schema, _orc_bytes, _of_orc),
 }

@@ -14,6 +14,7 @@ from lakehouse.local.athena.failures import StatementFailedError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_SENT_AT_ONCE_BYTES = 8 * 1024**2
 _DELETED_AT_A_TIME = 1000
 
 
@@ -53,7 +54,11 @@ class Objects:
     """Reads and writes objects."""
 
     def __init__(
-        self, client: S3Client, path_of: Callable[[str, str], Path | None], put_options: dict[str, Any]
+        self,
+        client: S3Client,
+        path_of: Callable[[str, str], Path | None],
+        put_options: dict[str, Any],
+        folder: Path | None = None,
     ) -> None:
         """Take what gives access.
 
@@ -61,10 +66,23 @@ class Objects:
             client: Writes, lists and deletes.
             path_of: The file of a bucket's key on this machine, whether it exists or not.
             put_options: Of every object that is written, as its encryption.
+            folder: For files on the way.
         """
         self.client = client
         self._path_of = path_of
         self._put_options = put_options
+        self._folder = folder
+
+    def scratch(self) -> Path:
+        """A folder for files that are made of objects, which goes with the statement.
+
+        Returns:
+            The folder.
+        """
+        assert self._folder is not None  # noqa: S101 - an engine's statement has one
+        found = self._folder / "converted"
+        found.mkdir(parents=True, exist_ok=True)
+        return found
 
     def path(self, uri: str) -> Path:
         """The file of an object.
@@ -143,6 +161,10 @@ class Objects:
             path: The file.
         """
         bucket, key = split_uri(uri)
+        if path.stat().st_size <= _SENT_AT_ONCE_BYTES:
+            # boto3's threads for parts cost more than a small file.
+            self.put(uri, path.read_bytes())
+            return
         self.client.upload_file(str(path), bucket, key, ExtraArgs=dict(self._put_options))
 
     def delete(self, uris: Iterable[str]) -> None:

@@ -132,8 +132,8 @@ class CatalogTables:
                 "TYPE_MISMATCH",
                 f"Type {kind} invalid. Temporal pointers must be of type Timestamp, Timestamp with Time Zone, or Date.",
             )
-        row = self._duck.execute(f"SELECT epoch_ms({instant(value.sql, value.type)})").fetchone()
-        found = table.snapshot_as_of_timestamp(int(row[0])) if row else None
+        ((moment,),) = self._duck.execute(f"SELECT epoch_ms({instant(value.sql, value.type)})").fetchall()
+        found = None if moment is None else table.snapshot_as_of_timestamp(int(moment))
         if found is None:
             raise StatementFailedError(
                 "INVALID_ARGUMENTS",

@@ -49,7 +49,21 @@ def run_again_on_conflict(statement: Callable[[], T]) -> T:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS * attempt / _TRIES))  # noqa: S311 - spreads the tries
         except NoSuchTableError as error:
             raise StatementFailedError("TABLE_NOT_FOUND", f"The table was dropped meanwhile: {error}") from error
+        except FileNotFoundError as error:
+            raise missing_metadata(error) from error
     raise AssertionError("the last try returns or raises")
+
+
+def missing_metadata(error: FileNotFoundError) -> StatementFailedError:
+    """The failure of a table whose metadata is gone, perhaps as the table was dropped meanwhile.
+
+    Args:
+        error: Names the file.
+
+    Returns:
+        The failure, to be raised.
+    """
+    return StatementFailedError("ICEBERG_MISSING_METADATA", f"Metadata of the table is not found: {error}")
 
 
 def append(table: Table, files: Sequence[DataFile]) -> None:

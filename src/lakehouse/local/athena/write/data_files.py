@@ -102,7 +102,8 @@ class DataFileWriter:
             column = quoted(str(schema.find_column_name(one.source_id)))
             kind = trino_type(schema.find_type(one.source_id)).duck
             text = partition_sql(one.transform, f"q.{column}", kind, self.duck)
-            keys.append(f"{text} AS {quoted(f'partition {index}')}")
+            # The letter tells texts from the name that DuckDB gives the folder of what is null.
+            keys.append(f"'v' || CAST({text} AS VARCHAR) AS {quoted(f'partition {index}')}")
         codec = _CODECS.get(
             str(self.metadata.properties.get("write.parquet.compression-codec", "zstd")).lower(), "zstd"
         )
@@ -121,7 +122,8 @@ class DataFileWriter:
     def _described(self, path: Path, keys: Mapping[str, Any], schema: Schema, spec: PartitionSpec) -> DataFile:
         values = [
             partition_value(
-                keys.get(f"partition {index}"), field.transform.result_type(schema.find_type(field.source_id))
+                _without_letter(keys.get(f"partition {index}")),
+                field.transform.result_type(schema.find_type(field.source_id)),
             )
             for index, field in enumerate(spec.fields)
         ]
@@ -135,6 +137,11 @@ class DataFileWriter:
             stats_columns=compute_statistics_plan(schema, self.metadata.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(schema),
         )
+        for field in schema.fields:
+            if field.required and (statistics.null_value_counts or {}).get(field.field_id):
+                raise StatementFailedError(
+                    "CONSTRAINT_VIOLATION", f"NULL value not allowed for NOT NULL column: {field.name.lower()}"
+                )
         self.objects.put_file(uri, path)
         size = path.stat().st_size
         path.unlink()
@@ -150,6 +157,10 @@ class DataFileWriter:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
+
+
+def _without_letter(key: str | None) -> str | None:
+    return None if key is None else key[1:]
 
 
 def _field_ids(schema: Schema) -> str:

@@ -9,12 +9,13 @@ import gzip
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.sql.sql_types import (
+    VARBINARY,
     Array,
     Map,
     Row,
@@ -25,6 +26,7 @@ from lakehouse.local.athena.sql.sql_types import (
     quoted,
 )
 from lakehouse.local.athena.sql.text_forms import as_varchar
+from lakehouse.local.athena.tables.converted import parquet_as_orc
 from lakehouse.local.athena.tables.objects import Objects, joined
 from lakehouse.local.athena.tables.pruned_partitions import path_of_values, values_in_path
 
@@ -43,6 +45,7 @@ STORAGE: dict[str, tuple[str, str, str]] = {
         f"{_HIVE}.parquet.MapredParquetOutputFormat",
         f"{_HIVE}.parquet.serde.ParquetHiveSerDe",
     ),
+    "orc": (f"{_HIVE}.orc.OrcInputFormat", f"{_HIVE}.orc.OrcOutputFormat", f"{_HIVE}.orc.OrcSerde"),
     "json": (_TEXT_INPUT, _TEXT_OUTPUT, "org.apache.hive.hcatalog.data.JsonSerDe"),
     "textfile": (_TEXT_INPUT, _TEXT_OUTPUT, "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"),
 }
@@ -54,10 +57,15 @@ _CODECS = {
         "none": "uncompressed",
         "uncompressed": "uncompressed",
     },
+    "orc": {"zlib": "zlib", "gzip": "zlib", "snappy": "snappy", "zstd": "zstd", "lz4": "lz4", "none": "uncompressed"},
     "json": {"gzip": "gzip", "none": "none"},
     "textfile": {"gzip": "gzip", "none": "none"},
 }
 _DEFAULT_CODEC = "gzip"
+
+
+def _has_bytes(kind: SqlType) -> bool:
+    return kind == VARBINARY or any(map(_has_bytes, kind.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class HiveWriter:
         format: ``parquet``, ``json`` or ``textfile``.
         codec: How they are compressed; empty for Athena's choice.
         delimiter: Between the columns of text.
+        places: Locations of partitions that there are, by values.
     """
 
     duck: Duck
@@ -94,6 +103,7 @@ class HiveWriter:
     format: str
     codec: str = ""
     delimiter: str = "\x01"
+    places: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
     def write(
         self, sql: str, columns: Sequence[tuple[str, SqlType]], keys: Sequence[tuple[str, SqlType]], location: str
@@ -114,7 +124,8 @@ class HiveWriter:
         """
         codec = self._codec()
         listed = [f"{self._held(f'q.{quoted(name)}', kind)} AS {quoted(name)}" for name, kind in columns]
-        listed += [f"{as_varchar(f'q.{quoted(name)}', kind)} AS {quoted(name)}" for name, kind in keys]
+        # Hive has one partition for what is null and what is empty.
+        listed += [f"nullif({as_varchar(f'q.{quoted(name)}', kind)}, '') AS {quoted(name)}" for name, kind in keys]
         options = [self._options(codec)]
         if keys:
             options += [
@@ -125,8 +136,7 @@ class HiveWriter:
             options.append("FILE_SIZE_BYTES 536870912")
         target = self.folder / uuid.uuid4().hex
         text = f"COPY (SELECT {', '.join(listed)} FROM ({sql}) AS q) TO {literal(str(target))} ({', '.join(options)})"
-        row = self.duck.execute(text).fetchone()
-        rows = int(row[0]) if row else 0
+        rows = sum(int(row[0]) for row in self.duck.execute(text).fetchall())
         # DuckDB makes a file of no rows as well.
         paths = sorted(path for path in target.rglob("*") if path.is_file()) if rows else []
         files, partitions = self._uploaded(paths, target, [name for name, _ in keys], location, codec)
@@ -144,9 +154,10 @@ class HiveWriter:
         files: list[str] = []
         partitions: dict[tuple[str, ...], str] = {}
         for path, one in zip(paths, values, strict=True):
-            folder = joined(location, path_of_values(keys, one)) if keys else location.rstrip("/")
+            folder = self.places.get(one) or (joined(location, path_of_values(keys, one)) if keys else location)
+            folder = folder.rstrip("/")
             compressed = self._compressed(path, codec)
-            suffix = ".gz" if compressed is not path else ""
+            suffix = compressed.suffix if compressed is not path else ""
             uri = joined(folder, uuid.uuid4().hex + suffix)
             self.objects.put_file(uri, compressed)
             compressed.unlink()
@@ -167,6 +178,8 @@ class HiveWriter:
     def _options(self, codec: str) -> str:
         if self.format == "parquet":
             return f"FORMAT parquet, COMPRESSION {codec}"
+        if self.format == "orc":
+            return "FORMAT parquet, COMPRESSION lz4_raw"  # on the way to ORC
         if self.format == "json":
             return "FORMAT json"
         return f"FORMAT csv, HEADER false, DELIMITER {literal(self.delimiter)}, QUOTE '', ESCAPE '', NULLSTR '\\N'"
@@ -175,8 +188,10 @@ class HiveWriter:
         """A value as the format's files have it."""
         if isinstance(kind, ZonedTimestamp):
             raise StatementFailedError("NOT_SUPPORTED", f"Unsupported Hive type: {kind}")
-        if self.format == "parquet":
+        if self.format in {"parquet", "orc"}:
             return sql
+        if _has_bytes(kind):
+            raise not_supported(f"The type {kind} in files of {self.format.upper()}", "Use PARQUET or ORC.")
         if isinstance(kind, Timestamp):
             return as_varchar(sql, Timestamp(max(3, kind.precision)))
         if self.format == "textfile" and isinstance(kind, Array | Map | Row):
@@ -184,6 +199,8 @@ class HiveWriter:
         return sql
 
     def _compressed(self, path: Path, codec: str) -> Path:
+        if self.format == "orc":
+            return parquet_as_orc(path, codec)
         if codec != "gzip" or self.format == "parquet":
             return path
         target = path.with_name(f"{path.name}.gz")

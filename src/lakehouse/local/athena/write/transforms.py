@@ -39,7 +39,6 @@ from pyiceberg.types import (
 )
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
-from lakehouse.local.athena.tables.pruned_partitions import NULL_PARTITION
 
 if TYPE_CHECKING:
     from pyiceberg.schema import Schema
@@ -80,6 +79,9 @@ def partition_spec(texts: list[str], schema: Schema) -> PartitionSpec:
             raise StatementFailedError("COLUMN_NOT_FOUND", f"Column '{column}' not found in table") from error
         if not transform.can_transform(source.field_type):
             raise StatementFailedError("NOT_SUPPORTED", f"Unable to partition by {text}: type {source.field_type}")
+        if isinstance(source.field_type, DoubleType) and isinstance(transform, IdentityTransform):
+            # PyIceberg reads such values from manifests with single precision, and writes them back so.
+            raise not_supported("Partitioning an Iceberg table by a double", "Partition by a decimal or an integer.")
         fields.append(
             PartitionField(
                 source_id=source.field_id,
@@ -179,7 +181,7 @@ def partition_value(text: Any, kind: IcebergType) -> Any:
     Returns:
         The value as PyIceberg's manifests have it.
     """
-    if text is None or text == NULL_PARTITION:
+    if text is None:
         return None
     match kind:
         case IntegerType() | LongType():
