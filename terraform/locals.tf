@@ -47,6 +47,9 @@ locals {
     LAKEHOUSE_WATERMARKS_TABLE    = module.metadata.tables["watermarks"].name
   }
 
+  # The modules know no schedule as null: an optional attribute that is given as null has its default.
+  schedules = { for key, schedule in var.schedules : key => schedule == "never" ? null : schedule }
+
   # The conversion's places: what the Glue job and the functions may touch.
   layers = {
     raw        = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw }

@@ -47,10 +47,13 @@ module "catalog" {
   kms_key_arn = module.encryption.key_arn
   layers = {
     # The first folder below the prefix is the dataset: one table each.
-    raw = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw, schedule = var.schedules.raw, table_level = 3 }
-    # Dates come before datasets here, so that the folders below the prefix are partitions of one table.
-    processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, schedule = var.schedules.processed, table_level = 2 }
-    curated   = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, schedule = var.schedules.curated, format = "iceberg" }
+    raw = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw, schedule = local.schedules.raw, table_level = 3 }
+    # By the data contracts, which say more than a crawler could read out of JSON.
+    processed = {
+      bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, format = "declared"
+      tables = jsondecode(file("${var.package_dir}/processed_tables.json"))
+    }
+    curated = { bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, schedule = local.schedules.curated, format = "iceberg" }
   }
   log_retention_days     = var.retention.log_days
   name_prefix            = local.name_prefix
@@ -89,11 +92,12 @@ module "transformation" {
   curated = {
     bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, database = module.catalog.databases["curated"]
   }
-  kms_key_arn        = module.encryption.key_arn
-  log_retention_days = var.retention.log_days
-  name_prefix        = local.name_prefix
-  package_dir        = var.package_dir
-  query_results      = module.analytics.results
+  kms_key_arn         = module.encryption.key_arn
+  log_retention_days  = var.retention.log_days
+  name_prefix         = local.name_prefix
+  package_dir         = var.package_dir
+  pipeline_runs_table = module.metadata.tables["pipeline_runs"]
+  query_results       = module.analytics.results
   sources = {
     processed = { bucket = module.storage.buckets["processed"], prefix = local.prefixes.processed, database = module.catalog.databases["processed"] }
   }
@@ -101,10 +105,25 @@ module "transformation" {
   workgroup = module.analytics.workgroup
 }
 
+module "maintenance" {
+  source = "./modules/maintenance"
+
+  curated = {
+    bucket = module.storage.buckets["curated"], prefix = local.prefixes.curated, database = module.catalog.databases["curated"]
+  }
+  kms_key_arn        = module.encryption.key_arn
+  log_retention_days = var.retention.log_days
+  name_prefix        = local.name_prefix
+  query_results      = module.analytics.results
+  schedule           = local.schedules.maintenance
+  workgroup          = module.analytics.workgroup
+}
+
 module "workflow" {
   source = "./modules/workflow"
 
-  crawler             = module.catalog.crawlers["raw"]
+  crawlers            = { raw = module.catalog.crawlers["raw"], curated = module.catalog.crawlers["curated"] }
+  dbt_project         = module.transformation.projects["dbt"]
   files_table         = module.metadata.tables["files"]
   functions           = module.functions.functions
   job                 = module.processing.jobs["parquet_to_json"]

@@ -25,6 +25,11 @@ output "databases" {
   value       = module.catalog.databases
 }
 
+output "dbt_environment" {
+  description = "Environment variables that dbt_project/ reads, by name."
+  value       = module.transformation.environment
+}
+
 output "environment" {
   description = "Environment name."
   value       = var.environment
@@ -62,7 +67,7 @@ output "region" {
 
 output "state_machines" {
   description = "State machine ARNs by short name."
-  value       = module.workflow.state_machines
+  value       = merge(module.workflow.state_machines, { table_maintenance = module.maintenance.state_machine_arn })
 }
 
 output "tables" {

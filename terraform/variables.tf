@@ -104,12 +104,17 @@ variable "retention" {
 }
 
 variable "schedules" {
-  description = "When each layer's crawler runs: cron expressions of AWS, in UTC. Null: only when it is started."
+  description = "When a layer is crawled, and when the curated tables are maintained: cron expressions of AWS, in UTC, or never: only when started."
   type = object({
-    raw       = optional(string, "cron(0 1 * * ? *)")
-    processed = optional(string, "cron(0 4 * * ? *)")
-    curated   = optional(string, "cron(0 5 * * ? *)")
+    raw         = optional(string, "cron(0 1 * * ? *)")
+    curated     = optional(string, "cron(0 5 * * ? *)")
+    maintenance = optional(string, "cron(0 3 ? * SUN *)")
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = alltrue([for schedule in values(var.schedules) : can(regex("^(cron\\(.+\\)|never)$", schedule))])
+    error_message = "A schedule is a cron expression such as cron(0 1 * * ? *), or never: ${jsonencode(var.schedules)}."
+  }
 }

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lakehouse.archive import Archive, InstalledDistribution, installed_in
+from lakehouse.contracts.catalog import ContractCatalog
+from lakehouse.contracts.glue_table import definitions
 from lakehouse.dbt_package import DBT_ZIP, pack_project, pack_wheels, project_files
 from lakehouse.errors import CommandError, PrerequisiteError
 from lakehouse.functions.bundled_wheels import FOLDER as WHEELS
@@ -32,6 +34,8 @@ GLUE_SCRIPT = "parquet_to_json.py"
 # Glue 5 takes a zip of this ending with the folder wheels/ and wheels/requirements.txt inside.
 # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-libraries.html
 GLUE_WHEELS = "parquet_to_json.gluewheels.zip"
+# The Glue tables of the processed layer, by the data contracts.
+PROCESSED_TABLES = "processed_tables.json"
 
 AWS_PLATFORM = "x86_64-manylinux_2_28"
 PYTHON_VERSION = "3.11"
@@ -75,7 +79,9 @@ class PackageFacts:
     @property
     def artifacts(self) -> tuple[Path, ...]:
         """The files to deploy."""
-        return tuple(self.folder / name for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, DBT_ZIP))
+        return tuple(
+            self.folder / name for name in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, PROCESSED_TABLES, DBT_ZIP)
+        )
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -194,7 +200,9 @@ class _Build:
             _pack_functions(dependencies, wheel, scratch / FUNCTIONS_ZIP)
             _pack_glue_wheels(dependencies, wheel, scratch / GLUE_WHEELS)
             shutil.copyfile(self.root / "glue_jobs" / GLUE_SCRIPT, scratch / GLUE_SCRIPT)
-            for artifact in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS):
+            contracts = ContractCatalog.from_folder(self.root / "src" / "lakehouse" / "contracts")
+            (scratch / PROCESSED_TABLES).write_text(definitions(contracts), encoding="utf-8")
+            for artifact in (FUNCTIONS_ZIP, GLUE_SCRIPT, GLUE_WHEELS, PROCESSED_TABLES):
                 (scratch / artifact).replace(self.output / artifact)
 
     def _dependencies(self, scratch: Path) -> Path:

@@ -62,7 +62,7 @@ def execution_date(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def start(client: Any, state_machine_arn: str, date: str, *, retry_failed: bool = False) -> str:
+def start(client: Any, state_machine_arn: str, date: str, *, retry_failed: bool = False, transform: bool = True) -> str:
     """Start a pipeline run.
 
     Args:
@@ -70,15 +70,22 @@ def start(client: Any, state_machine_arn: str, date: str, *, retry_failed: bool 
         state_machine_arn: The lakehouse-pipeline state machine.
         date: The run's execution date, ISO-8601: with the pipeline's name it is the run's key.
         retry_failed: Whether files that failed before are tried again.
+        transform: Whether the curated tables are built as well.
 
     Returns:
         The execution's ARN.
     """
     stamp = "".join(character for character in date if character.isalnum())
+    wanted = {
+        "pipeline_name": PIPELINE_NAME,
+        "execution_date": date,
+        "retry_failed": retry_failed,
+        "transform": transform,
+    }
     started = client.start_execution(
         stateMachineArn=state_machine_arn,
         name=f"{PIPELINE_NAME}-{stamp}-{datetime.now(UTC):%H%M%S%f}",
-        input=json.dumps({"pipeline_name": PIPELINE_NAME, "execution_date": date, "retry_failed": retry_failed}),
+        input=json.dumps(wanted),
     )
     return str(started["executionArn"])
 

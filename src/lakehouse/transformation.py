@@ -109,7 +109,7 @@ def run_dbt(
     }
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     done = subprocess.run(
-        [str(environment.python), "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", *arguments],
+        [str(environment.python), str(environment.project / "run_dbt.py"), "--no-use-colors", *arguments],
         cwd=environment.project,
         env={**inherited, **places, **variables},
         capture_output=True,

@@ -23,7 +23,7 @@ run "every_output_is_there_for_the_command_line" {
   }
 
   assert {
-    condition     = toset(keys(output.state_machines)) == toset(["lakehouse_pipeline", "file_conversion"])
+    condition     = toset(keys(output.state_machines)) == toset(["lakehouse_pipeline", "file_conversion", "table_maintenance"])
     error_message = "The state machines are ${jsonencode(output.state_machines)}."
   }
 

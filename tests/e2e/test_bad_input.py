@@ -72,6 +72,11 @@ def test_the_other_files_of_a_failed_run_are_converted(failed_run: dict[str, Any
     assert failed_run["files_succeeded"] >= 1
 
 
+def test_the_curated_tables_of_a_failed_run_are_built_of_what_is_there(failed_run: dict[str, Any], laptop) -> None:
+    assert {one["status"] for one in failed_run["transformations"]} == {"success"}
+    assert failed_run["reason"].startswith("FilesFailed")
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_recorded_with_its_error_and_what_to_do(name: str, failed_run: dict[str, Any], laptop) -> None:
     record = laptop.file(f"raw-data/yellow_tripdata/{name}")
@@ -112,8 +117,8 @@ def test_the_reason_is_shown_by_runs_and_by_files_failed(failed_run: dict[str, A
 
 
 def test_failed_files_are_tried_again_only_when_asked(failed_run: dict[str, Any], laptop) -> None:
-    assert laptop.json("run", "--watch")["files_planned"] == 0
-    run = laptop.json("run", "--watch", "--retry-failed", check=False)
+    assert laptop.json("run", "--watch", "--no-transform")["files_planned"] == 0
+    run = laptop.json("run", "--watch", "--retry-failed", "--no-transform", check=False)
     assert (run["status"], run["files_planned"]) == ("FAILED", len(BAD))
     assert laptop.file("raw-data/yellow_tripdata/yellow_tripdata_2019-01.parquet")["attempt"] == 2
 

@@ -103,7 +103,7 @@ def test_running_again_converts_nothing_and_changes_nothing(
     before = laptop.json("files", "--limit", "1000")
     landed = laptop.json("ingest", *(shared_data / name for name in REAL_FILES))
     assert [item["is_new"] for item in landed] == [False] * len(REAL_FILES)
-    run = laptop.json("run", "--watch")
+    run = laptop.json("run", "--watch", "--no-transform")
     assert (run["status"], run["files_planned"]) == ("SUCCEEDED", 0)
     assert laptop.json("files", "--limit", "1000") == before
 
@@ -114,7 +114,7 @@ def test_the_same_bytes_uploaded_again_are_not_converted_again(
     name = "taxi/green_tripdata_2024-01.parquet"
     record = converted[name]
     laptop.deployment.client("s3").upload_file(str(shared_data / name), record["bucket"], record["key"])
-    run = laptop.json("run", "--watch")
+    run = laptop.json("run", "--watch", "--no-transform")
     assert (run["status"], run["files_planned"]) == ("SUCCEEDED", 1)
     again = laptop.file(record["key"])
     assert again["status"] == "SKIPPED"
@@ -127,7 +127,7 @@ def test_a_changed_upload_of_the_same_key_is_converted_once_more(laptop, tmp_pat
     for seed in (1, 2):
         generate(file, rows=2_000, dirty_share=0.05, seed=seed)
         [landed] = laptop.json("ingest", file)
-        run = laptop.json("run", "--watch")
+        run = laptop.json("run", "--watch", "--no-transform")
         assert (run["status"], run["files_planned"]) == ("SUCCEEDED", 1)
         record = laptop.file(landed["key"])
         assert record["status"] == "SUCCEEDED"
@@ -149,7 +149,7 @@ def test_a_file_of_an_unknown_dataset_converts_by_its_own_schema(laptop, tmp_pat
     pq.write_table(table, file)
     [landed] = laptop.json("ingest", file)
     assert landed["dataset"] == "station_status"
-    assert laptop.json("run", "--watch")["status"] == "SUCCEEDED"
+    assert laptop.json("run", "--watch", "--no-transform")["status"] == "SUCCEEDED"
     record = laptop.file(landed["key"])
     written = [json.loads(line) for line in laptop.object_text(record["output_uri"]).splitlines()]
     assert written == [

@@ -11,8 +11,12 @@ from statelint.config import Config
 from statelint.linter import Linter
 from statelint.problem import ProblemType
 
-WORKFLOW = Path(__file__).resolve().parents[2] / "terraform" / "modules" / "workflow"
-TEMPLATES = {"lakehouse-pipeline": "state_machine.json", "file-conversion": "file_conversion.json"}
+MODULES = Path(__file__).resolve().parents[2] / "terraform" / "modules"
+TEMPLATES = {
+    "lakehouse-pipeline": MODULES / "workflow" / "state_machine.json",
+    "file-conversion": MODULES / "workflow" / "file_conversion.json",
+    "table-maintenance": MODULES / "maintenance" / "table_maintenance.json",
+}
 
 # The state that records a failure, and the one that ends a failed execution.
 RECORDERS = {"lakehouse-pipeline": "RecordPipelineFailure", "file-conversion": "RecordFailure"}
@@ -24,7 +28,7 @@ TRANSIENT = re.compile(
 
 
 def load(machine):
-    return json.loads((WORKFLOW / TEMPLATES[machine]).read_text(encoding="utf-8"))
+    return json.loads(TEMPLATES[machine].read_text(encoding="utf-8"))
 
 
 def scopes(definition, path=""):
@@ -70,7 +74,7 @@ TASK_IDS = [f"{machine}:{name}" for machine, _, name, _ in TASKS]
 @pytest.mark.parametrize("machine", TEMPLATES)
 def test_the_linter_finds_nothing(machine):
     # Placeholders stand where ARNs will: they are no URIs yet.
-    problems = Linter.validate(str(WORKFLOW / TEMPLATES[machine]), Config({ProblemType.URI}))
+    problems = Linter.validate(str(TEMPLATES[machine]), Config({ProblemType.URI}))
 
     assert [str(problem) for problem in problems] == []
 
@@ -109,7 +113,7 @@ def test_whatever_a_task_throws_is_caught(machine, path, name, task):
     assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
-@pytest.mark.parametrize("machine", TEMPLATES)
+@pytest.mark.parametrize("machine", RECORDERS)
 def test_an_error_of_the_machine_ends_recorded_and_failed(machine):
     definition = load(machine)
     recorder, failure = RECORDERS[machine], FAILURES[machine]
@@ -182,9 +186,9 @@ def test_a_run_that_is_refused_leaves_the_record_of_the_other_alone():
 
 @pytest.mark.parametrize("machine", TEMPLATES)
 def test_placeholders_are_names_and_arns_only_so_that_the_template_is_json(machine):
-    text = (WORKFLOW / TEMPLATES[machine]).read_text(encoding="utf-8")
+    text = TEMPLATES[machine].read_text(encoding="utf-8")
     placeholders = set(re.findall(r"\$\{([^}]*)\}", text))
-    given = (WORKFLOW / "main.tf").read_text(encoding="utf-8")
+    given = (TEMPLATES[machine].parent / "main.tf").read_text(encoding="utf-8")
 
     assert placeholders
     assert [name for name in placeholders if not re.fullmatch(r"[a-z_]+_(arn|name|table)|\w+_runs_table", name)] == []

@@ -133,7 +133,7 @@ def test_every_statement_says_what_it_is_for(statements):
     assert [address for address, statement in statements if not statement.get("Sid")] == []
 
 
-def test_nobody_may_delete_data_but_dbt_the_tables_that_it_makes(statements):
+def test_nobody_may_delete_data_but_dbt_its_tables_and_the_maintenance_their_old_files(statements):
     deletions = [
         (address, resource)
         for address, statement in statements
@@ -142,8 +142,11 @@ def test_nobody_may_delete_data_but_dbt_the_tables_that_it_makes(statements):
         for resource in listed(statement["Resource"])
     ]
 
-    dbt = "module.transformation.aws_iam_role_policy.dbt"
-    assert {address for address, _ in deletions} == {dbt}
+    dbt, maintenance = "module.transformation.aws_iam_role_policy.dbt", "module.maintenance.aws_iam_role_policy.machine"
+    assert {address for address, _ in deletions} == {dbt, maintenance}
+    assert {resource.partition(":")[2] for address, resource in deletions if address == maintenance} == {
+        "aws:s3:::lakehouse-sandbox-curated-123456789012/curated-data/*"
+    }
     assert {resource.partition(":")[2] for _, resource in deletions} == {
         "aws:s3:::lakehouse-sandbox-curated-123456789012/curated-data/*",
         "aws:glue:eu-central-1:123456789012:catalog",

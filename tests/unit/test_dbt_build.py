@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lakehouse.local.codebuild.buildspec import parse
+from lakehouse.metadata.pipeline_runs import PipelineRuns, Transformation
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "dbt_project"
@@ -45,7 +49,7 @@ def test_the_laptop_runs_the_buildspec_of_the_dbt_project() -> None:
 
     assert buildspec.shell == "bash"
     assert buildspec.cache_paths == (".cache/**/*",)
-    assert "dbt.cli.main" in " ".join(buildspec.phases["build"].commands)
+    assert "run_dbt.py build" in " ".join(buildspec.phases["build"].commands)
 
 
 def test_a_build_asks_no_package_index() -> None:
@@ -79,6 +83,97 @@ def test_results_are_published_under_the_build(publish: ModuleType, capsys: pyte
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="artifacts")["Contents"]]
     assert keys == ["run-results/1234/manifest.json", "run-results/1234/run_results.json"]
     assert "Published s3://artifacts/run-results/1234/run_results.json" in capsys.readouterr().out
+
+
+def results(*given: tuple[str, str, int, str | None]) -> str:
+    """The run_results.json of dbt, with nodes of (unique_id, status, rows, message)."""
+    nodes = [
+        {
+            "unique_id": unique_id,
+            "status": status,
+            "execution_time": 1.23456,
+            "message": message,
+            "adapter_response": {"rows_affected": rows},
+        }
+        for unique_id, status, rows, message in given
+    ]
+    return json.dumps({"results": nodes})
+
+
+@pytest.fixture
+def runs(
+    publish: ModuleType, monkeypatch: pytest.MonkeyPatch, dynamodb: Any, pipeline_runs_table: str
+) -> Callable[[str], Any]:
+    """Publishes results of a build that a run started, and reads the run's record."""
+    import boto3
+
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="artifacts")
+    table = PipelineRuns(dynamodb, pipeline_runs_table)
+    table.start("lakehouse-pipeline", "2026-01-01T00:00:00Z", run_id="run-1")
+    for name, value in {
+        "LAKEHOUSE_PIPELINE_RUNS_TABLE": pipeline_runs_table,
+        "LAKEHOUSE_PIPELINE_NAME": "lakehouse-pipeline",
+        "LAKEHOUSE_EXECUTION_DATE": "2026-01-01T00:00:00Z",
+        "LAKEHOUSE_RUN_ID": "run-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    Path("target", "manifest.json").write_text("{}")
+
+    def published(text: str) -> Any:
+        Path("target", "run_results.json").write_text(text)
+        assert publish.main() == 0
+        return table.get("lakehouse-pipeline", "2026-01-01T00:00:00Z")
+
+    return published
+
+
+def test_the_runs_record_learns_what_became_of_each_model(runs: Callable[[str], Any]) -> None:
+    run = runs(
+        results(
+            ("model.lakehouse.stg_trips", "success", -1, "OK -1"),
+            ("model.lakehouse.fct_trips", "success", 42, "OK 42"),
+            ("test.lakehouse.unique_fct_trips_trip_id.0123456789", "pass", 0, None),
+        )
+    )
+    assert run.transformations == (
+        Transformation("stg_trips", "model", "success", 1.235),
+        Transformation("fct_trips", "model", "success", 1.235, rows=42),
+    )
+    assert run.transformation_results == "s3://artifacts/run-results/1234/"
+
+
+def test_what_failed_comes_first_and_says_why_in_one_line(
+    runs: Callable[[str], Any], dynamodb: Any, pipeline_runs_table: str
+) -> None:
+    run = runs(
+        results(
+            ("model.lakehouse.fct_trips", "success", 42, "OK 42"),
+            ("test.lakehouse.unique_fct_trips_trip_id.0123456789", "fail", 3, "Got 3 results,\n  not 0"),
+            ("model.lakehouse.dim_users", "error", -1, None),
+        )
+    )
+    assert [one.name for one in run.transformations] == ["unique_fct_trips_trip_id", "dim_users", "fct_trips"]
+    assert run.transformations[0].reason == "Got 3 results, not 0"
+    key = {"pipeline_name": {"S": "lakehouse-pipeline"}, "execution_date": {"S": "2026-01-01T00:00:00Z"}}
+    item = dynamodb.get_item(TableName=pipeline_runs_table, Key=key)["Item"]
+    assert item["transformation_failure"]["S"] == (
+        "test unique_fct_trips_trip_id: Got 3 results, not 0; model dim_users: dbt gave no reason"
+    )
+
+
+def test_a_project_of_thousands_of_models_still_fits_the_record(runs: Callable[[str], Any]) -> None:
+    nodes = [(f"model.lakehouse.model_{number}", "error", -1, "x" * 4_000) for number in range(3_000)]
+    run = runs(results(*nodes))
+    assert len(run.transformations) == 500
+    assert all(len(one.reason) == 300 for one in run.transformations)
+
+
+def test_a_record_that_another_run_has_taken_over_is_left_alone(
+    runs: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_RUN_ID", "run-0")
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        runs(results(("model.lakehouse.fct_trips", "success", 42, "OK 42")))
 
 
 @mock_aws

@@ -56,7 +56,7 @@ def test_an_installation_that_failed_is_told_and_tried_again(workplace, fake_uv,
 def environment_of(tmp_path: Path, script: str) -> DbtEnvironment:
     """An environment whose dbt is a few lines of Python."""
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" -c \'{script}\' "$@"\n', encoding="utf-8")
+    python.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" -c \'{script}\' "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     return DbtEnvironment(python, tmp_path, tmp_path / "target")
 

@@ -44,6 +44,7 @@ class Deployment:
         crawlers: Crawler names by layer.
         databases: Glue database names by layer.
         workgroup: Name of Athena's workgroup.
+        dbt_environment: The environment variables that dbt_project/ reads.
         client_options: Options of every boto3 client: endpoint and credentials, where they are not the usual ones.
     """
 
@@ -57,6 +58,7 @@ class Deployment:
     crawlers: Mapping[str, str]
     databases: Mapping[str, str]
     workgroup: str
+    dbt_environment: Mapping[str, str]
     client_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -94,7 +96,7 @@ class Deployment:
         """
         names = (
             *("project", "environment", "region", "account_id", "buckets", "tables", "state_machines", "crawlers"),
-            *("databases", "workgroup"),
+            *("databases", "workgroup", "dbt_environment"),
         )
         missing = [name for name in names if name not in outputs]
         if missing:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli import convert, data, laptop, pipeline, queries
+from lakehouse.cli import convert, data, demo, laptop, pipeline, queries, transformations
 from lakehouse.errors import EndpointDownError, LakehouseError, PrerequisiteError, SettingsError, TransientError
 from lakehouse.settings import Workplace
 
@@ -47,8 +47,9 @@ def lakehouse(context: click.Context, environment: str) -> None:
             raise
 
 
-for command in (*laptop.COMMANDS, *data.COMMANDS, *pipeline.COMMANDS, *convert.COMMANDS, *queries.COMMANDS):
-    lakehouse.add_command(command)
+for part in (laptop, demo, data, pipeline, convert, queries, transformations):
+    for command in part.COMMANDS:
+        lakehouse.add_command(command)
 
 
 def exit_code_of(error: LakehouseError) -> int:

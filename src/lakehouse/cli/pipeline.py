@@ -1,14 +1,12 @@
-"""Commands about pipeline runs: starting, watching and listing them, and the demo that does it all once."""
+"""Commands about pipeline runs: starting, watching and listing them."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +16,9 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from lakehouse import pipeline
-from lakehouse.cli.data import SHORT_ID, file_records, print_files
+from lakehouse.cli.data import SHORT_ID, file_records
 from lakehouse.cli.deployment import Deployment, deployment
-from lakehouse.cli.laptop import Steps, bring_up, output_option
+from lakehouse.cli.laptop import output_option
 from lakehouse.cli.presentation import (
     Column,
     console,
@@ -34,12 +32,10 @@ from lakehouse.cli.presentation import (
 from lakehouse.errors import RecordNotFoundError
 from lakehouse.metadata.file_record import FileRecord
 from lakehouse.metadata.files import FileRecords
-from lakehouse.metadata.pipeline_runs import PipelineRun, PipelineRuns
+from lakehouse.metadata.pipeline_runs import PipelineRun, PipelineRuns, Transformation
 from lakehouse.settings import Workplace
 
 _POLL_SECONDS = 0.5
-# A longer first row is not shown.
-_MOST_ROW_BYTES = 16 * 1024
 
 
 def pipeline_runs(target: Deployment) -> PipelineRuns:
@@ -51,17 +47,21 @@ def pipeline_runs(target: Deployment) -> PipelineRuns:
 @click.option("--watch", is_flag=True, help="Stay until it has ended, showing states and progress.")
 @click.option("--date", "date", help="The run's execution date (ISO-8601). Default: now.")
 @click.option("--retry-failed", is_flag=True, help="Try files that failed before once more.")
+@click.option("--no-transform", is_flag=True, help="Convert only: leave the curated tables as they are.")
 @output_option
 @click.pass_context
-def run(context: click.Context, *, watch: bool, date: str | None, retry_failed: bool, output: str) -> None:
-    """Start a pipeline run: crawl the raw layer, convert what landed.
+def run(
+    context: click.Context, *, watch: bool, date: str | None, retry_failed: bool, no_transform: bool, output: str
+) -> None:
+    """Start a pipeline run: crawl the raw layer, convert what landed, build the curated tables.
 
     With --watch the exit code is 1 when the run failed. Example: lakehouse run --watch
     """
     target = deployment(context.obj)
     client = target.client("stepfunctions")
     date = date or pipeline.execution_date(datetime.now(UTC))
-    arn = pipeline.start(client, target.state_machines["lakehouse_pipeline"], date, retry_failed=retry_failed)
+    machine = target.state_machines["lakehouse_pipeline"]
+    arn = pipeline.start(client, machine, date, retry_failed=retry_failed, transform=not no_transform)
     if not watch:
         if output == "json":
             print_json({"execution_arn": arn, "execution_date": date, "status": "RUNNING"})
@@ -70,11 +70,11 @@ def run(context: click.Context, *, watch: bool, date: str | None, retry_failed: 
         return
     watcher = Watcher(target, arn, None if output == "json" else console())
     ended = watcher.watch()
-    finished = _finished_run(target, date)
+    finished = finished_run(target, date)
     if output == "json":
         print_json(asdict(finished) if finished else {"execution_arn": arn, "status": ended.status})
     else:
-        _print_outcome(console(), ended, finished)
+        print_outcome(console(), ended, finished)
     context.exit(0 if ended.status == "SUCCEEDED" else 1)
 
 
@@ -167,17 +167,22 @@ def _file_line(record: FileRecord) -> Text:
     return Text(f"    {name}  {record.engine or ''}  {count_text(read)} of {count_text(total)} rows", style="dim")
 
 
-def _finished_run(target: Deployment, date: str) -> PipelineRun | None:
+def finished_run(target: Deployment, date: str) -> PipelineRun | None:
+    """The record of a run that has ended, None where it could not record itself."""
     try:
         return pipeline_runs(target).get(pipeline.PIPELINE_NAME, date)
     except RecordNotFoundError:
         return None  # it failed before it could record itself: the execution's own error is shown
 
 
-def _print_outcome(screen: Console, ended: pipeline.ExecutionProgress, finished: PipelineRun | None) -> None:
+def print_outcome(screen: Console, ended: pipeline.ExecutionProgress, finished: PipelineRun | None) -> None:
+    """Show how a run ended: its record, what dbt did, and where it failed, why."""
     screen.print()
     if finished is not None:
         print_runs(screen, [finished])
+        if finished.transformations:
+            screen.print()
+            print_transformations(screen, finished.transformations)
     if ended.status != "SUCCEEDED" and (finished is None or not finished.reason):
         screen.print(f"{ended.error}: {ended.cause}", markup=False)
 
@@ -229,8 +234,10 @@ def print_runs(screen: Console, found: Sequence[PipelineRun]) -> None:
         if run.reason:
             screen.print()
             # The files below say it better than their list in one line.
-            reason = f"{run.files_failed} of {run.files_planned} files failed" if run.failed_files else run.reason
-            screen.print(Text.assemble((run.execution_date, "red"), "  ", reason))
+            files = f"{run.files_failed} of {run.files_planned} files failed" if run.failed_files else None
+            is_of_files = run.reason.startswith("FilesFailed")
+            for reason in filter(None, (None if is_of_files and files else run.reason, files)):
+                screen.print(Text.assemble((run.execution_date, "red"), "  ", reason))
         if run.has_more_files:
             screen.print(f"{run.execution_date}  More files wait than one run takes. Go on: lakehouse run --watch")
         for failed in run.failed_files:
@@ -240,82 +247,23 @@ def print_runs(screen: Console, found: Sequence[PipelineRun]) -> None:
             screen.print(indented(failed.reason, 4))
 
 
+def print_transformations(screen: Console, found: Sequence[Transformation]) -> None:
+    """Show what dbt did: the tables that it wrote, and whatever failed."""
+    shown = [one for one in found if one.rows is not None or one.reason]
+    columns = [
+        Column("Curated table", is_flexible=True),
+        Column("Status"),
+        Column("Rows written", is_number=True),
+        Column("Took", is_number=True),
+    ]
+    rows = [
+        (one.name, status_text(one.status.upper()), count_text(one.rows), seconds_text(one.seconds)) for one in shown
+    ]
+    screen.print(table(columns, rows))
+
+
 def _duration(run: PipelineRun) -> float | None:
     return None if run.end_time is None else (run.end_time - run.start_time).total_seconds()
 
 
-@click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.pass_context
-def demo(context: click.Context, files: tuple[Path, ...]) -> None:
-    """Run the main job once, end to end: parquet FILES in, JSON objects out.
-
-    Without FILES it makes one: 100,000 taxi trips, 2 % of them dirty. Example: lakehouse demo my_trips.parquet
-    """
-    from lakehouse.contracts.catalog import ContractCatalog
-    from lakehouse.landing import dataset_of, land
-    from lakehouse.sample import generate
-
-    workplace: Workplace = context.obj
-    steps = Steps()
-    bring_up(workplace, steps)
-    target = deployment(workplace)
-    if not files:
-        files = (workplace.home / "sample" / "yellow_tripdata_2024-02.parquet",)
-        with steps.step("Make 100,000 sample trips, 2 % of them dirty"):
-            files[0].parent.mkdir(parents=True, exist_ok=True)
-            generate(files[0], rows=100_000, dirty_share=0.02, seed=1)
-    contracts = ContractCatalog.packaged()
-    with steps.step(f"Land {len(files)} file{'s' * (len(files) > 1)} in the raw bucket"):
-        client = target.client("s3")
-        landed = [land(client, target.buckets["raw"], file, dataset_of(file, contracts)) for file in files]
-    date = pipeline.execution_date(datetime.now(UTC))
-    screen = steps.screen
-    screen.print("\nState machine lakehouse-pipeline:")
-    start = time.monotonic()
-    arn = pipeline.start(target.client("stepfunctions"), target.state_machines["lakehouse_pipeline"], date)
-    ended = Watcher(target, arn, screen).watch()
-    steps.timings["Run the pipeline"] = time.monotonic() - start
-    _print_outcome(screen, ended, _finished_run(target, date))
-    if not any(item.is_new for item in landed):
-        screen.print("\nNothing new landed: these bytes were converted before, and nothing is converted twice.")
-    records = [_latest_record(target, item.key) for item in landed]
-    screen.print()
-    print_files([record for record in records if record is not None])
-    for record in records:
-        if record is not None and record.output_uri:
-            _print_output(screen, target, record)
-    screen.print(f"\n[dim]Whole demo: {seconds_text(sum(steps.timings.values()))}.[/] Next: lakehouse --help")
-    context.exit(0 if ended.status == "SUCCEEDED" else 1)
-
-
-def _latest_record(target: Deployment, key: str) -> FileRecord | None:
-    return next(iter(file_records(target).iterate(key=key)), None)
-
-
-def _print_output(screen: Console, target: Deployment, record: FileRecord) -> None:
-    """Show where the JSON is, its first row, and where the rest of the story is told."""
-    uri = str(record.output_uri)
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    screen.print(f"\n{uri}", soft_wrap=True)
-    if key.endswith("/_manifest.json"):
-        screen.print(f"lists {count_text(record.output_objects)} objects")
-    # Only plain JSON is shown; an empty object has no range to ask for.
-    elif record.bytes_written and key.endswith(".json"):
-        beginning = f"bytes=0-{_MOST_ROW_BYTES - 1}"
-        body = target.client("s3").get_object(Bucket=bucket, Key=key, Range=beginning)["Body"].read()
-        _print_first_row(screen, body)
-    if record.rows_quarantined:
-        screen.print(
-            f"{count_text(record.rows_quarantined)} rows broke a rule: lakehouse quarantine {record.file_id[:SHORT_ID]}"
-        )
-
-
-def _print_first_row(screen: Console, beginning: bytes) -> None:
-    first, is_whole, _ = beginning.partition(b"\n")
-    if is_whole:
-        # Spaces after the commas, so that a terminal can break the line.
-        screen.print(indented(json.dumps(json.loads(first), ensure_ascii=False), 2))
-
-
-COMMANDS = (run, runs, demo)
+COMMANDS = (run, runs)

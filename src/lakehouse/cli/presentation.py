@@ -18,7 +18,10 @@ from rich.text import Text
 _STATUS_STYLES = {
     "SUCCEEDED": "green",
     "SKIPPED": "green",
+    "SUCCESS": "green",
     "FAILED": "red",
+    "FAIL": "red",
+    "ERROR": "red",
     "TIMED_OUT": "red",
     "ABORTED": "red",
     "RUNNING": "yellow",

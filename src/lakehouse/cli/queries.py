@@ -64,7 +64,7 @@ def query(workplace: Workplace, sql: str, layer: str, as_of: str | None, output:
     elif output == "parquet":
         _print_parquet(result, rows)
     else:
-        _print_rows(result, rows, limit)
+        print_rows(result, rows, limit)
     notes.print(Text(described(result), style="dim"))
 
 
@@ -117,7 +117,8 @@ def time_travelled(sql: str, at: datetime) -> str:
     return str(tree.sql("athena"))
 
 
-def _print_rows(result: QueryResult, rows: Iterator[tuple[str | None, ...]], limit: int) -> None:
+def print_rows(result: QueryResult, rows: Iterator[tuple[str | None, ...]], limit: int) -> None:
+    """Show a query's rows to a person."""
     shown = [row for row, _ in zip(rows, range(min(limit, _MOST_ROWS) + 1), strict=False)]
     if not result.columns:
         return
@@ -172,7 +173,7 @@ def tables(workplace: Workplace, layer: str | None, output: str) -> None:
     columns = [Column("Layer"), Column("Table", is_flexible=True), Column("Kind"), Column("Columns", is_number=True)]
     columns.append(Column("Changed (UTC)"))
     rows = [
-        (one.layer, f"{one.database}.{one.name}", one.kind, str(len(one.columns)), moment_text(one.changed_at))
+        (one.layer, one.name, one.kind, str(len(one.columns)), moment_text(one.changed_at))
         for one in found
     ]
     console().print(table(columns, rows))

@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +20,21 @@ PARTITION = "landed_date"
 DATE_FORMAT = "yyyy/MM/dd"
 # Before any lakehouse landed a file.
 _FIRST_DAY = "2024/01/01"
+# Stands for the processed layer's folder, which Terraform knows (terraform/modules/catalog/tables.tf).
+_ANY_LAYER = "s3://layer/"
+
+
+def definitions(contracts: Iterable[Contract]) -> str:
+    """The tables of all datasets, for Terraform.
+
+    Args:
+        contracts: The datasets' contracts.
+
+    Returns:
+        A JSON object: ``TableInput`` by dataset, with ``s3://layer/`` for the processed layer's folder.
+    """
+    tables = {contract.dataset: table_input(contract, _ANY_LAYER) for contract in contracts}
+    return json.dumps(tables, indent=2, sort_keys=True) + "\n"
 
 
 def table_input(contract: Contract, layer: str) -> dict[str, Any]:

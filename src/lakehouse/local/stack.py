@@ -221,7 +221,7 @@ class Stack:
                 if kind == "change_summary":
                     changes = message["changes"]
                     total = total or changes["add"] + changes["change"] + changes["remove"]
-                elif kind in {"apply_start", "apply_complete"}:
+                elif kind in {"apply_start", "apply_complete"} and message["hook"].get("action") != "read":
                     done += kind == "apply_complete"
                     on_progress(TerraformProgress(done, total, message["hook"]["resource"]["addr"]))
                 elif message.get("@level") == "error":

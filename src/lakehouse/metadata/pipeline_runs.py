@@ -54,6 +54,27 @@ class FailedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Transformation:
+    """What dbt did about one model, seed or snapshot, or a test that failed.
+
+    Attributes:
+        name: Its name.
+        kind: ``model``, ``seed``, ``snapshot``, ``test`` or ``unit_test``.
+        status: As dbt says it: ``success``, ``error``, ``skipped``, ``fail`` and others.
+        seconds: How long it took.
+        rows: The rows that were written, None where none are: a view, a test.
+        reason: Why it failed.
+    """
+
+    name: str
+    kind: str
+    status: str
+    seconds: float
+    rows: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineRun:
     """One pass of a pipeline.
 
@@ -71,6 +92,8 @@ class PipelineRun:
         failed_files: Which, and why.
         has_more_files: Whether more files wait than one run takes: the next run goes on with them.
         reason: Why the run failed, where it is not a file's fault alone.
+        transformations: What dbt did; those that failed come first.
+        transformation_results: The S3 folder of dbt's own ``run_results.json`` and ``manifest.json``.
     """
 
     pipeline_name: str
@@ -86,6 +109,8 @@ class PipelineRun:
     failed_files: tuple[FailedFile, ...] = ()
     has_more_files: bool = False
     reason: str | None = None
+    transformations: tuple[Transformation, ...] = ()
+    transformation_results: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> PipelineRun:
@@ -109,6 +134,20 @@ def _failed_files(value: Any) -> tuple[FailedFile, ...]:
     return tuple(FailedFile(**{name: str(one[name]) for name in known if one.get(name)}) for one in listed)
 
 
+def _transformations(value: Any) -> tuple[Transformation, ...]:
+    return tuple(
+        Transformation(
+            name=str(one["name"]),
+            kind=str(one["kind"]),
+            status=str(one["status"]),
+            seconds=float(one["seconds"]),
+            rows=None if one.get("rows") is None else int(one["rows"]),
+            reason=one.get("reason"),
+        )
+        for one in value
+    )
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "status": RunStatus,
     "start_time": read_time,
@@ -117,6 +156,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "files_succeeded": int,
     "files_failed": int,
     "failed_files": _failed_files,
+    "transformations": _transformations,
 }
 
 
@@ -154,7 +194,7 @@ class PipelineRuns:
             pipeline_name, execution_date, run_id, RunStatus.RUNNING, self._clock(), execution_arn=execution_arn
         )
         free = ~Attr("status").is_in([RunStatus.RUNNING.value, RunStatus.SUCCEEDED.value])
-        item = asdict(run) | {"status": run.status.value, "failed_files": []}
+        item = asdict(run) | {"status": run.status.value, "failed_files": [], "transformations": []}
         write = self._table.put(item, Attr("pipeline_name").not_exists() | free)
         if not write.is_accepted:
             found = PipelineRun.from_item(write.item) if write.item else None

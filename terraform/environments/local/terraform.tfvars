@@ -11,7 +11,7 @@ retention = {
 
 # Nothing runs by the clock: a crawl in the middle of a test would surprise.
 schedules = {
-  raw       = null
-  processed = null
-  curated   = null
+  raw         = "never"
+  curated     = "never"
+  maintenance = "never"
 }

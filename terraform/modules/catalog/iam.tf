@@ -53,7 +53,7 @@ locals {
           Resource = "${local._log_group}/${local.crawlers[key].name}-crawler-${var.security_configuration}:*"
         },
       ]
-    })
+    }) if layer.format != "declared"
   }
 }
 

@@ -5,11 +5,18 @@ data "aws_region" "current" {}
 locals {
   tags = merge(var.tags, { Component = "catalog" })
 
+  databases = {
+    for key, layer in var.layers : key => {
+      name = replace("${var.name_prefix}-${key}", "-", "_") # Athena takes no hyphens without quotes
+      path = "s3://${layer.bucket.name}/${layer.prefix}"
+    }
+  }
+
   crawlers = {
     for key, layer in var.layers : key => {
       name     = "${var.name_prefix}-${key}"
-      database = replace("${var.name_prefix}-${key}", "-", "_") # Athena takes no hyphens without quotes
-      path     = "s3://${layer.bucket.name}/${layer.prefix}"
+      database = local.databases[key].name
+      path     = local.databases[key].path
       schedule = layer.schedule
       format   = layer.format
 
@@ -22,14 +29,14 @@ locals {
           TableLevelConfiguration = layer.table_level
         }
       })
-    }
+    } if layer.format != "declared"
   }
 }
 
 resource "aws_glue_catalog_database" "this" {
-  for_each = local.crawlers
+  for_each = local.databases
 
-  name         = each.value.database
+  name         = each.value.name
   description  = "Tables of the ${each.key} layer"
   location_uri = each.value.path
   tags         = local.tags

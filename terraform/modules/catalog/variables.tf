@@ -4,23 +4,42 @@ variable "kms_key_arn" {
 }
 
 variable "layers" {
-  description = "Layers to crawl: the bucket, the folder in it, when (a cron expression of AWS in UTC; null: only when started), and what lies there: plain files, with the folder level at which tables begin, the bucket being level 1; or Iceberg tables."
+  description = "Layers with a database each: the bucket, the folder in it, and how tables come about. Those of plain files (with the folder level at which they begin, the bucket being level 1) and of iceberg are crawled, on a schedule (a cron expression of AWS in UTC; null: only when started); declared ones are given, as Glue's CreateTable takes them, with s3://layer/ for the layer's folder."
   type = map(object({
     bucket      = object({ name = string, arn = string })
     prefix      = string
     schedule    = optional(string)
     format      = optional(string, "files")
     table_level = optional(number)
+    tables = optional(map(object({
+      Name          = string
+      Description   = string
+      TableType     = string
+      Parameters    = map(string)
+      PartitionKeys = list(object({ Name = string, Type = string, Comment = string }))
+      StorageDescriptor = object({
+        Columns      = list(object({ Name = string, Type = string, Comment = string }))
+        Location     = string
+        InputFormat  = string
+        OutputFormat = string
+        SerdeInfo    = object({ SerializationLibrary = string, Parameters = map(string) })
+      })
+    })), {})
   }))
 
   validation {
-    condition     = alltrue([for layer in values(var.layers) : contains(["files", "iceberg"], layer.format)])
-    error_message = "A layer holds files or iceberg, not ${jsonencode([for layer in values(var.layers) : layer.format])}."
+    condition     = alltrue([for layer in values(var.layers) : contains(["declared", "files", "iceberg"], layer.format)])
+    error_message = "The tables of a layer are of files, iceberg or declared, not ${jsonencode([for layer in values(var.layers) : layer.format])}."
   }
 
   validation {
     condition     = alltrue([for layer in values(var.layers) : (layer.table_level != null) == (layer.format == "files")])
-    error_message = "A layer of files has a table_level, a layer of Iceberg tables has none: ${jsonencode([for layer in values(var.layers) : layer.table_level])}."
+    error_message = "A layer of files has a table_level, any other has none: ${jsonencode([for layer in values(var.layers) : layer.table_level])}."
+  }
+
+  validation {
+    condition     = alltrue([for layer in values(var.layers) : (layer.format == "declared") == (length(layer.tables) > 0)])
+    error_message = "Tables are given where they are declared, and there only: ${jsonencode({ for key, layer in var.layers : key => keys(layer.tables) })}."
   }
 
   validation {

@@ -41,6 +41,12 @@ locals {
       Resource = "${var.artifacts_bucket.arn}/${local.run_results_prefix}*"
     },
     {
+      Sid      = "RecordTransformations"
+      Effect   = "Allow"
+      Action   = ["dynamodb:UpdateItem"]
+      Resource = var.pipeline_runs_table.arn
+    },
+    {
       Sid    = "LocateBuckets"
       Effect = "Allow"
       Action = ["s3:GetBucketLocation"]

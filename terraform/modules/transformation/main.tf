@@ -24,6 +24,7 @@ locals {
       DBT_RESULTS_LOCATION           = "s3://${var.artifacts_bucket.name}/${local.run_results_prefix}"
       DBT_SEND_ANONYMOUS_USAGE_STATS = "false"
       DO_NOT_TRACK                   = "1"
+      LAKEHOUSE_PIPELINE_RUNS_TABLE  = var.pipeline_runs_table.name
     },
     { for layer, source in var.sources : "DBT_ATHENA_${upper(layer)}_SCHEMA" => source.database },
   )

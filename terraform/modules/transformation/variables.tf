@@ -41,6 +41,11 @@ variable "package_dir" {
   type        = string
 }
 
+variable "pipeline_runs_table" {
+  description = "DynamoDB table of the pipeline runs, whose records learn what became of each model."
+  type        = object({ name = string, arn = string })
+}
+
 variable "query_results" {
   description = "Where the workgroup writes the results of queries: the bucket and the folder in it."
   type        = object({ bucket = object({ name = string, arn = string }), prefix = string })

@@ -23,8 +23,24 @@ locals {
       Sid      = "RunCrawler"
       Effect   = "Allow"
       Action   = ["glue:GetCrawler", "glue:StartCrawler"]
-      Resource = [var.crawler.arn]
+      Resource = [for crawler in values(var.crawlers) : crawler.arn]
     }]
+    # https://docs.aws.amazon.com/step-functions/latest/dg/connect-codebuild.html
+    codebuild = [
+      {
+        Sid      = "RunDbt"
+        Effect   = "Allow"
+        Action   = ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"]
+        Resource = [var.dbt_project.arn]
+      },
+      {
+        # The rule through which Step Functions learns that a build has ended.
+        Sid      = "HearOfBuilds"
+        Effect   = "Allow"
+        Action   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+        Resource = ["arn:${data.aws_partition.current.partition}:events:${local._here}:rule/StepFunctionsGetEventForCodeBuildStartBuildRule"]
+      },
+    ]
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
     states = [
       {
@@ -57,7 +73,7 @@ locals {
     record_runs = [{
       Sid      = "RecordRuns"
       Effect   = "Allow"
-      Action   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
       Resource = [var.pipeline_runs_table.arn]
     }]
   }
@@ -101,6 +117,7 @@ locals {
     ])
     lakehouse_pipeline = flatten([
       local.integrations.crawler,
+      local.integrations.codebuild,
       local.integrations.lambda["plan_files"],
       local.integrations.states,
       local.integrations.read_files,

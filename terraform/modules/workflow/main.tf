@@ -21,11 +21,13 @@ locals {
       register_file_arn  = var.functions["register_file"].arn
     })
     lakehouse_pipeline = templatefile("${path.module}/state_machine.json", {
-      crawler_name        = var.crawler.name
-      file_conversion_arn = local.arns.file_conversion
-      files_table         = var.files_table.name
-      pipeline_runs_table = var.pipeline_runs_table.name
-      plan_files_arn      = var.functions["plan_files"].arn
+      curated_crawler_name = var.crawlers.curated.name
+      dbt_project_name     = var.dbt_project.name
+      raw_crawler_name     = var.crawlers.raw.name
+      file_conversion_arn  = local.arns.file_conversion
+      files_table          = var.files_table.name
+      pipeline_runs_table  = var.pipeline_runs_table.name
+      plan_files_arn       = var.functions["plan_files"].arn
     })
   }
 }

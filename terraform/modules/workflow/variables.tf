@@ -1,5 +1,10 @@
-variable "crawler" {
-  description = "Crawler of the raw layer, which the pipeline starts."
+variable "crawlers" {
+  description = "Crawlers that the pipeline starts: of the raw layer before the conversion, of the curated one after dbt."
+  type        = object({ raw = object({ name = string, arn = string }), curated = object({ name = string, arn = string }) })
+}
+
+variable "dbt_project" {
+  description = "CodeBuild project that runs dbt."
   type        = object({ name = string, arn = string })
 }
 

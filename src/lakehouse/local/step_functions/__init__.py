@@ -130,5 +130,15 @@ def _stop_build(resource: str, arguments: dict[str, Any]) -> Any:
     return integrations.stop_build(resource, arguments)
 
 
+@adds(
+    "states",
+    "athena:startQueryExecution.sync",
+    to=f"{_EMULATOR}:_SERVICE_DISPATCH",
+    key="arn:aws:states:::athena:startQueryExecution",
+)
+def _start_query(resource: str, arguments: dict[str, Any]) -> Any:
+    return integrations.start_query(resource, arguments)
+
+
 refuses("states", "RedriveExecution", instead="Start a new execution with the same input.")
 refuses("states", "TestState", instead="Create a state machine of the one state and start an execution.")

@@ -19,6 +19,7 @@ from lakehouse.local.step_functions.scope import ScopeCancelledError, current
 # AWS polls a job run every few seconds; on a laptop nothing is saved by that.
 _POLL_SECONDS = 0.1
 _JOB_RUN_FAILURES = frozenset({"FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED"})
+_QUERY_FAILURES = frozenset({"FAILED", "CANCELLED"})
 # The emulator's own integrations do not know it; its members begin in lower case, in state machines in upper case.
 _CODEBUILD = {"target_prefix": "CodeBuild_20161006", "protocol": "json", "param_case": "lower-camel"}
 
@@ -87,6 +88,41 @@ def start_build(resource: str, arguments: dict[str, Any]) -> Json:
             current().wait(_POLL_SECONDS)
     except ScopeCancelledError:
         stop_build("", {"Id": build_id})
+        raise
+
+
+def start_query(resource: str, arguments: dict[str, Any]) -> Json:
+    """``athena:startQueryExecution``, plain or ``.sync``.
+
+    Args:
+        resource: The task's resource ARN.
+        arguments: StartQueryExecution's parameters.
+
+    Returns:
+        ``{"QueryExecutionId": …}``, or ``{"QueryExecution": {…}}`` as it ended for ``.sync``.
+
+    Raises:
+        StateError: ``Athena.<exception>`` where it did not start, ``States.TaskFailed`` with the record as the cause.
+        ScopeCancelledError: The task was stopped; the query was stopped too.
+
+    Source:
+        https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html
+    """
+    started = _call("athena", "startQueryExecution", arguments)
+    if not resource.endswith(".sync"):
+        return started
+    try:
+        while True:
+            current().check()
+            found = _call("athena", "getQueryExecution", started)
+            state = found["QueryExecution"]["Status"]["State"]
+            if state == "SUCCEEDED":
+                return found
+            if state in _QUERY_FAILURES:
+                raise StateError("States.TaskFailed", json.dumps(found))
+            current().wait(_POLL_SECONDS)
+    except ScopeCancelledError:
+        _call("athena", "stopQueryExecution", started)
         raise
 
 

@@ -7,10 +7,12 @@ FROM fct_trips
 UNION ALL
 SELECT 'pick-up zones are known', count_if(zones.zone_id IS NULL)
 FROM fct_trips AS trips
-LEFT JOIN dim_zones AS zones ON zones.zone_id = trips.pickup_zone_id
+LEFT JOIN dim_zones AS zones ON trips.pickup_zone_id = zones.zone_id
 UNION ALL
 SELECT 'users of events are known', count_if(users.user_id IS NULL)
 FROM fct_events AS events
-LEFT JOIN dim_users AS users ON users.user_id = events.user_id
+LEFT JOIN dim_users AS users ON events.user_id = users.user_id
 UNION ALL
-SELECT 'daily numbers add up to the trips', abs((SELECT sum(trip_count) FROM fct_trips_daily) - (SELECT count(*) FROM fct_trips))
+SELECT
+  'daily numbers add up to the trips',
+  abs((SELECT sum(trip_count) FROM fct_trips_daily) - (SELECT count(*) FROM fct_trips))

@@ -5,14 +5,15 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix        = "lakehouse-test"
-  kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  artifacts_bucket   = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
-  log_retention_days = 30
-  package_dir        = "../../testing/package"
-  workgroup          = { name = "the-workgroup", arn = "arn:aws:athena:eu-central-1:123456789012:workgroup/the-workgroup" }
-  query_results      = { bucket = { name = "results-bucket", arn = "arn:aws:s3:::results-bucket" }, prefix = "the-workgroup/" }
-  curated            = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", database = "test_curated" }
+  name_prefix         = "lakehouse-test"
+  kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  artifacts_bucket    = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
+  log_retention_days  = 30
+  package_dir         = "../../testing/package"
+  pipeline_runs_table = { name = "runs-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/runs-table" }
+  workgroup           = { name = "the-workgroup", arn = "arn:aws:athena:eu-central-1:123456789012:workgroup/the-workgroup" }
+  query_results       = { bucket = { name = "results-bucket", arn = "arn:aws:s3:::results-bucket" }, prefix = "the-workgroup/" }
+  curated             = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", database = "test_curated" }
   sources = {
     processed = { bucket = { name = "processed-bucket", arn = "arn:aws:s3:::processed-bucket" }, prefix = "processed-data/", database = "test_processed" }
   }
@@ -57,6 +58,7 @@ run "dbt_is_told_where_to_read_and_to_write" {
       DBT_RESULTS_LOCATION           = "s3://artifacts-bucket/run-results/"
       DBT_SEND_ANONYMOUS_USAGE_STATS = "false"
       DO_NOT_TRACK                   = "1"
+      LAKEHOUSE_PIPELINE_RUNS_TABLE  = "runs-table"
     }
     error_message = "The variables are ${jsonencode(one(aws_codebuild_project.dbt.environment).environment_variable)}."
   }

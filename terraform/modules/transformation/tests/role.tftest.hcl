@@ -5,20 +5,21 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix        = "lakehouse-test"
-  kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  artifacts_bucket   = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
-  log_retention_days = 30
-  package_dir        = "../../testing/package"
-  workgroup          = { name = "the-workgroup", arn = "arn:aws:athena:eu-central-1:123456789012:workgroup/the-workgroup" }
-  query_results      = { bucket = { name = "results-bucket", arn = "arn:aws:s3:::results-bucket" }, prefix = "the-workgroup/" }
-  curated            = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", database = "test_curated" }
+  name_prefix         = "lakehouse-test"
+  kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  artifacts_bucket    = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
+  log_retention_days  = 30
+  package_dir         = "../../testing/package"
+  pipeline_runs_table = { name = "runs-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/runs-table" }
+  workgroup           = { name = "the-workgroup", arn = "arn:aws:athena:eu-central-1:123456789012:workgroup/the-workgroup" }
+  query_results       = { bucket = { name = "results-bucket", arn = "arn:aws:s3:::results-bucket" }, prefix = "the-workgroup/" }
+  curated             = { bucket = { name = "curated-bucket", arn = "arn:aws:s3:::curated-bucket" }, prefix = "curated-data/", database = "test_curated" }
   sources = {
     processed = { bucket = { name = "processed-bucket", arn = "arn:aws:s3:::processed-bucket" }, prefix = "processed-data/", database = "test_processed" }
   }
 }
 
-run "only_the_curated_layer_is_changed" {
+run "only_the_curated_layer_and_the_runs_record_are_changed" {
   command = apply
 
   assert {
@@ -26,7 +27,8 @@ run "only_the_curated_layer_is_changed" {
       for statement in jsondecode(aws_iam_role_policy.dbt.policy).Statement : statement.Sid => flatten([statement.Resource])
       if anytrue([for action in statement.Action : can(regex("Delete|Update|Create[TP]", action))])
       } == {
-      WriteCurated = ["arn:aws:s3:::curated-bucket/curated-data/*"]
+      RecordTransformations = ["arn:aws:dynamodb:eu-central-1:123456789012:table/runs-table"]
+      WriteCurated          = ["arn:aws:s3:::curated-bucket/curated-data/*"]
       WriteTables = [
         "arn:aws:glue:eu-central-1:123456789012:catalog",
         "arn:aws:glue:eu-central-1:123456789012:database/test_curated",

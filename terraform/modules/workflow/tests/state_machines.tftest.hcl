@@ -5,10 +5,14 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix         = "lakehouse-test"
-  kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  log_retention_days  = 30
-  crawler             = { name = "raw-crawler", arn = "arn:aws:glue:eu-central-1:123456789012:crawler/raw-crawler" }
+  name_prefix        = "lakehouse-test"
+  kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  log_retention_days = 30
+  crawlers = {
+    raw     = { name = "raw-crawler", arn = "arn:aws:glue:eu-central-1:123456789012:crawler/raw-crawler" }
+    curated = { name = "curated-crawler", arn = "arn:aws:glue:eu-central-1:123456789012:crawler/curated-crawler" }
+  }
+  dbt_project         = { name = "the-dbt", arn = "arn:aws:codebuild:eu-central-1:123456789012:project/the-dbt" }
   files_table         = { name = "files-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table" }
   pipeline_runs_table = { name = "runs-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/runs-table" }
   job                 = { name = "the-job", arn = "arn:aws:glue:eu-central-1:123456789012:job/the-job" }
