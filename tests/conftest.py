@@ -24,6 +24,24 @@ settings.register_profile("timeless", deadline=None)
 settings.load_profile("timeless")
 
 
+# Fixtures that take a minute to make: whatever needs one runs in the process that has it.
+_EXPENSIVE = ("laptop", "spark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (``-n 2 --dist loadgroup``) each takes a file at a time, those that need minutes first."""
+
+    def group_of(item: pytest.Item) -> str:
+        fixtures = getattr(item, "fixturenames", ())
+        return next((name for name in _EXPENSIVE if name in fixtures), str(item.path))
+
+    groups = {item: group_of(item) for item in items}
+    long = {groups[item] for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: (groups[item] not in _EXPENSIVE, groups[item] not in long))
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_aws_account() -> Iterator[None]:
     """No test reaches the account, profile or endpoint of whoever runs the tests."""

@@ -6,6 +6,7 @@ that something changed. No package index is needed at run time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -128,6 +129,13 @@ class _Build:
     progress: Callable[[str], None]
 
     def run(self) -> PackageFacts:
+        self.output.mkdir(parents=True, exist_ok=True)
+        with (self.output / ".lock").open("w") as guard:
+            # Two commands may want the same artifacts: the second finds what the first has built.
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            return self._run()
+
+    def _run(self) -> PackageFacts:
         started = time.monotonic()
         state_file = self.output / "package.json"
         # The dbt project changes often, and takes nothing of the package: each is built when its own sources change.
@@ -166,7 +174,6 @@ class _Build:
         yield from project_files(self.root)
 
     def _build_dbt(self) -> None:
-        self.output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.output, prefix=".build-") as name:
             scratch = Path(name)
             folder = self._cached("dbt-wheels", "dbt_package.py")
@@ -190,7 +197,6 @@ class _Build:
         return folder
 
     def _build(self) -> None:
-        self.output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.output, prefix=".build-") as name:
             scratch = Path(name)
             dependencies = self._dependencies(scratch)
