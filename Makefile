@@ -11,6 +11,7 @@ UV_VERSION := 0.13.8
 TOOLS := .lakehouse/tools
 UV := $(TOOLS)/bin/uv
 READY := .venv/.ready
+SQL := dbt_project terraform/modules/analytics
 # Java, Spark's Python workers and Terraform all find what they need from here.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
 # Bytecode is compiled at install, so that no Spark worker compiles Polars and PyArrow again.
@@ -39,13 +40,15 @@ check: $(READY) ## Lint, types, formats, module tables
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@sqlfluff lint --disable-progress-bar $(SQL)
 	@TF_CLI_CONFIG_FILE= terraform fmt -check -recursive terraform
 	@python -m lakehouse.terraform_docs --check
 
 .PHONY: format
-format: $(READY) ## Format Python and Terraform, and renew the generated tables
+format: $(READY) ## Format Python, SQL and Terraform, and renew the generated tables
 	@ruff check --fix .
 	@ruff format .
+	@sqlfluff fix --disable-progress-bar $(SQL)
 	@TF_CLI_CONFIG_FILE= terraform fmt -recursive terraform
 	@python -m lakehouse.terraform_docs
 	@lakehouse local coverage --output markdown > docs/local-coverage.md

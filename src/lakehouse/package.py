@@ -130,7 +130,7 @@ class _Build:
 
     def run(self) -> PackageFacts:
         self.output.mkdir(parents=True, exist_ok=True)
-        with (self.output / ".lock").open("w") as guard:
+        with (self.output / ".lock").open("a") as guard:
             # Two commands may want the same artifacts: the second finds what the first has built.
             fcntl.flock(guard, fcntl.LOCK_EX)
             return self._run()

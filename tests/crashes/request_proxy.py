@@ -17,6 +17,7 @@ _PIECE_BYTES = 256 * 1024
 _HEAD_BYTES = 64 * 1024
 # An update of a file's record, told by the attribute that only this change sets.
 _UPDATES = {b'"started_at"': "start", b'"rows_written"': "succeed", b'"error_type"': "fail"}
+_RENAME = re.compile(rb"alter table \S+ rename to ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ def _length(head: bytes) -> int:
 def _kind(method: str, target: str, action: str, body: bytes | None) -> str:
     if action:
         change = next((name for mark, name in _UPDATES.items() if mark in (body or b"")), "progress")
+        if action == "StartQueryExecution" and _RENAME.search(body or b""):
+            return f"{action} rename"
         return f"UpdateItem {change}" if action == "UpdateItem" else action
     parts = urlsplit(target)
     query = parse_qs(parts.query, keep_blank_values=True)

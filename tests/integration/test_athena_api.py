@@ -29,15 +29,49 @@ LONG = (
 )
 
 
+def status_of(pid):
+    """What Linux says of a process, from its state on; None where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
 def workers(endpoint):
     """The engine's processes: children of the endpoint's fork server."""
     leader = json.loads((endpoint.home / "endpoint.json").read_text())["pid"]
     parents = {}
     for pid in session_members(leader):
-        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        parents[pid] = int(status[1])
+        status = status_of(pid)
+        if status is not None and status[0] != "Z":
+            parents[pid] = int(status[1])
     servers = {pid for pid, parent in parents.items() if parent == leader}
     return {pid for pid, parent in parents.items() if parent in servers}
+
+
+def busy_worker(endpoint):
+    """One that executes a statement now: those that wait for one use no time from here on, whatever they used."""
+    at_first = {pid: cpu_seconds(pid) for pid in workers(endpoint)}
+    found = []
+
+    def is_found():
+        found[:] = [pid for pid, before in at_first.items() if cpu_seconds(pid) - before > 0.3]
+        return bool(found)
+
+    until(is_found, 60)
+    return found[0]
+
+
+def cpu_seconds(pid):
+    status = status_of(pid)
+    return 0 if status is None else sum(map(int, status[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def saved_state(endpoint, number):
+    """A statement's state in the endpoint's last checkpoint."""
+    path = endpoint.home / "state" / "athena.json"
+    records = json.loads(path.read_text())["payload"]["_executions"]["data"] if path.exists() else {}
+    return next((one["Status"]["State"] for one in records.values() if one["QueryExecutionId"] == number), None)
 
 
 def clients(endpoint):
@@ -105,6 +139,24 @@ def test_a_token_starts_a_statement_once(sql):
     first = sql.start("SELECT 1", ClientRequestToken=token)
     assert sql.start("SELECT 1", ClientRequestToken=token) == first
     assert "Idempotent" in refusal(sql.start, "SELECT 2", ClientRequestToken=token)
+
+
+def test_values_of_a_prepared_statement_are_sent_beside_execute(sql, group):
+    name = group(EnforceWorkGroupConfiguration=False)
+    sql.athena.create_prepared_statement(
+        StatementName="shown", WorkGroup=name, QueryStatement="SELECT ? AS t, ? + 1 AS n, '?' AS q -- ?"
+    )
+    sent = ["'it''s ?'", "41"]
+    answered = sql.run("EXECUTE shown", WorkGroup=name, ExecutionParameters=sent)
+    assert answered.rows == [("it's ?", "42", "?")]
+    assert answered.names == ["t", "n", "q"]
+    assert (answered.execution["Query"], answered.execution["ExecutionParameters"]) == ("EXECUTE shown", sent)
+    # The same as those that the statement has.
+    assert sql.rows("EXECUTE shown USING 'it''s ?', 41", WorkGroup=name) == answered.rows
+    for wrong, told in ((sent[:1], "expected 2 but found 1"), ([*sent, "1"], "expected 2 but found 3")):
+        assert told in sql.fails("EXECUTE shown", WorkGroup=name, ExecutionParameters=wrong)
+    # A prepared statement is its workgroup's.
+    assert "Prepared statement not found: shown" in sql.fails("EXECUTE shown", ExecutionParameters=sent)
 
 
 def test_a_workgroup_decides_where_results_go_and_how_they_are_encrypted(sql, group, aws):
@@ -191,10 +243,9 @@ def test_stopping_a_statement_ends_its_process(sql, endpoint, long, states):
 
 def test_a_killed_process_fails_its_own_statement_only(sql, endpoint, long, states):
     numbers = [long(), long()]
-    until(lambda: states(*numbers) == ["RUNNING"] * 2)
-    busy = max(workers(endpoint), key=lambda pid: sum(map(int, Path(f"/proc/{pid}/stat").read_text().split()[13:15])))
-    os.kill(busy, signal.SIGKILL)
-    until(lambda: sorted(states(*numbers)) == ["FAILED", "RUNNING"])
+    until(lambda: states(*numbers) == ["RUNNING"] * 2, 60)
+    os.kill(busy_worker(endpoint), signal.SIGKILL)
+    until(lambda: sorted(states(*numbers)) == ["FAILED", "RUNNING"], 60)
     assert sql.rows("SELECT 3") == [("3",)]
     failed = numbers[states(*numbers).index("FAILED")]
     assert "process ended" in sql.ended(failed)["Status"]["AthenaError"]["ErrorMessage"]
@@ -227,23 +278,22 @@ def test_what_an_endpoint_that_ended_leaves(own, statements_of):
     sql = statements_of(clients(own))
     done = sql.run("SELECT 'kept' AS a").execution["QueryExecutionId"]
     number = sql.start(LONG)
+    # A checkpoint follows within a moment, which is a long one where the machine is busy.
+    until(lambda: (saved_state(own, done), saved_state(own, number)) == ("SUCCEEDED", "RUNNING"), 60)
     kill(own)
     again = Endpoint(own.home, 0)
     again.start()
     try:
         athena = clients(again)("athena")
-        # The record of a statement that was started just before a kill may not have been written.
-        listed = athena.list_query_executions()["QueryExecutionIds"]
-        assert done in listed
+        assert athena.list_query_executions()["QueryExecutionIds"] == [number, done]
         result = athena.get_query_results(QueryExecutionId=done)["ResultSet"]
         assert [row["Data"][0]["VarCharValue"] for row in result["Rows"]] == ["a", "kept"]
-        if number in listed:
-            for found in (
-                athena.batch_get_query_execution(QueryExecutionIds=[number])["QueryExecutions"][0],
-                athena.get_query_execution(QueryExecutionId=number)["QueryExecution"],
-            ):
-                assert found["Status"]["State"] == "FAILED"
-                assert "endpoint ended" in found["Status"]["AthenaError"]["ErrorMessage"]
+        for found in (
+            athena.batch_get_query_execution(QueryExecutionIds=[number])["QueryExecutions"][0],
+            athena.get_query_execution(QueryExecutionId=number)["QueryExecution"],
+        ):
+            assert found["Status"]["State"] == "FAILED"
+            assert "endpoint ended" in found["Status"]["AthenaError"]["ErrorMessage"]
     finally:
         again.stop()
 

@@ -253,12 +253,6 @@ def test_orc(sql, table):
     assert sql.fails(f"SELECT * FROM {table}").startswith("HIVE_BAD_DATA")
 
 
-def test_avro_is_refused_by_name(sql, table):
-    make(sql, table, "id int", "STORED AS AVRO")
-    assert "AvroSerDe is not executed" in sql.fails(f"SELECT * FROM {table}")
-    assert sql.fails(f"CREATE TABLE {table}_2 WITH (format = 'AVRO') AS SELECT 1 AS a").startswith("NOT_SUPPORTED")
-
-
 # --- partitions -------------------------------------------------------------------------------------------------------
 
 
@@ -368,6 +362,7 @@ ROWS = [
     [
         *(("PARQUET", codec) for codec in ("", "GZIP", "SNAPPY", "ZSTD", "NONE")),
         *(("ORC", codec) for codec in ("", "ZLIB", "SNAPPY", "ZSTD", "NONE")),
+        *(("AVRO", codec) for codec in ("", "DEFLATE", "SNAPPY", "ZSTD", "BZIP2", "NONE")),
         *(("JSON", codec) for codec in ("", "GZIP", "NONE")),
         *(("TEXTFILE", codec) for codec in ("", "GZIP", "NONE")),
     ],
@@ -433,7 +428,7 @@ def test_rows_that_do_not_fit_are_refused(sql, table):
     assert sql.rows(f"SELECT * FROM {table}") == [("1", "x")]
 
 
-@pytest.mark.parametrize("form", ["PARQUET", "JSON", "ORC", "TEXTFILE"])
+@pytest.mark.parametrize("form", ["PARQUET", "JSON", "ORC", "AVRO", "TEXTFILE"])
 def test_unload(sql, table, form):
     place = f"s3://{sql.bucket}/unloaded-{table}/"
     answered = sql.run(

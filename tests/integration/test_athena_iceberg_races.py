@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ from lakehouse.local.athena.tables.usage import Usage
 
 
 class Overtaken(Objects):
-    """Objects whose upload of a data file lets another client be faster."""
+    """Objects whose upload of a data file, and whose listing, lets another client be faster."""
 
     def __init__(self, client, path_of, folder, rivals):
         super().__init__(client, path_of, {}, folder)
@@ -45,6 +46,13 @@ class Overtaken(Objects):
 
     def put_file(self, uri, path):
         super().put_file(uri, path)
+        self._overtake()
+
+    def list(self, location, *, with_hidden=False):
+        self._overtake()
+        return super().list(location, with_hidden=with_hidden)
+
+    def _overtake(self):
         rival = next(self._rivals, None)
         if rival is not None:
             rival()
@@ -57,7 +65,7 @@ def path_of(endpoint):
 
 @pytest.fixture
 def overtaken(sql, path_of, tmp_path):
-    """Executes a statement in this process while others do something whenever it has uploaded a data file."""
+    """Executes a statement in this process while others do something whenever it has uploaded a data file, or lists."""
     before = list(file_io._objects)
 
     def run(text, rivals):
@@ -140,6 +148,18 @@ def test_optimize_that_was_overtaken(sql, overtaken, table):
     sql.run(f"INSERT INTO {table} VALUES 2")
     overtaken(f"OPTIMIZE {table} REWRITE DATA USING BIN_PACK", [lambda: sql.run(f"DELETE FROM {table} WHERE id = 2")])
     assert sql.rows(f"SELECT * FROM {table}") == [("1",)]
+
+
+def test_vacuum_keeps_what_is_committed_while_it_looks(sql, overtaken, path_of, table):
+    create(sql, table, "SELECT 1 AS id")
+
+    def rival():
+        sql.run(f"INSERT INTO {table} VALUES 2")
+        for key in sql.keys(f"{table}/"):
+            os.utime(path_of(sql.bucket, key), (0, 0))
+
+    overtaken(f"VACUUM {table}", [rival])
+    assert sql.rows(f"SELECT * FROM {table} ORDER BY id") == [("1",), ("2",)]
 
 
 @pytest.mark.parametrize("text", ["UPDATE {table} SET id = 2", "INSERT INTO {table} VALUES 2"])

@@ -172,10 +172,7 @@ def tables(workplace: Workplace, layer: str | None, output: str) -> None:
         return
     columns = [Column("Layer"), Column("Table", is_flexible=True), Column("Kind"), Column("Columns", is_number=True)]
     columns.append(Column("Changed (UTC)"))
-    rows = [
-        (one.layer, one.name, one.kind, str(len(one.columns)), moment_text(one.changed_at))
-        for one in found
-    ]
+    rows = [(one.layer, one.name, one.kind, str(len(one.columns)), moment_text(one.changed_at)) for one in found]
     console().print(table(columns, rows))
 
 

@@ -52,6 +52,11 @@ class Running:
             self._worker = worker
             return not self._was_stopped
 
+    def lets_go(self) -> None:
+        """Forget the process: what it executes from now on is another statement."""
+        with self._lock:
+            self._worker = None
+
     @property
     def was_stopped(self) -> bool:
         """Whether somebody stopped it."""
@@ -118,7 +123,7 @@ def _run(execution: Json, request: Request, this: Running) -> None:
             answer = Answer()
         elif this.takes(worker):
             _set_state(execution, "RUNNING", "QUEUED")
-            answer = pool.run(worker, Task(request, number))
+            answer = pool.run(worker, Task(request, number), this.lets_go)
         else:
             worker.kill()
             answer = _ended(pool, worker, Task(request, number))
@@ -139,7 +144,7 @@ def _run(execution: Json, request: Request, this: Running) -> None:
 
 def _ended(pool: Workers, worker: Worker, task: Task) -> Answer:
     try:
-        return pool.run(worker, task)
+        return pool.run(worker, task, lambda: None)
     except WorkerEndedError:
         return Answer()
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,19 @@ class Answer:
     is_cancelled: bool = False
 
 
+def folder_of(folder: Path, pid: int | None) -> Path:
+    """Where a process has its files on the way; whoever ends it deletes them.
+
+    Args:
+        folder: Of all processes.
+        pid: The process.
+
+    Returns:
+        The folder.
+    """
+    return folder / str(pid)
+
+
 def serve(connection: Connection, place: Place, account: str) -> None:
     """Execute statements until the endpoint closes the connection.
 
@@ -82,7 +96,7 @@ def serve(connection: Connection, place: Place, account: str) -> None:
         found = s3._object_disk_path(bucket, key, account)
         return None if found is None else Path(found)
 
-    engine = Engine(place, path_of)
+    engine = Engine(replace(place, folder=folder_of(place.folder, os.getpid())), path_of)
     connection.send(None)  # ready
     while True:
         try:

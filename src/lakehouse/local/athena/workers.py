@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from lakehouse.local.athena.engine import Place
-from lakehouse.local.athena.worker import Answer, Task, serve
+from lakehouse.local.athena.worker import Answer, Task, folder_of, serve
 
 _MOST_AT_A_TIME = 4
 # How often a statement that waits for its turn looks whether it was stopped.
@@ -68,6 +69,8 @@ class Workers:
             place: Where they work.
             account: The account whose objects they read.
         """
+        # No process of an earlier endpoint is left that works there.
+        shutil.rmtree(place.folder, ignore_errors=True)
         self._place = place
         self._account = account
         self._context = multiprocessing.get_context("forkserver")
@@ -115,17 +118,19 @@ class Workers:
                     worker = self._idle.pop()
                     if worker.answers():
                         return worker
+                    self._remove_folder(worker)
             return self._started()
         except BaseException:
             self._slots.release()
             raise
 
-    def run(self, worker: Worker, task: Task) -> Answer:
+    def run(self, worker: Worker, task: Task, lets_go: Callable[[], None]) -> Answer:
         """Execute a statement, and give the process back.
 
         Args:
             worker: The process.
             task: The statement.
+            lets_go: Called when the process is the statement's no more, and may be another's at once.
 
         Returns:
             What became of it.
@@ -139,9 +144,11 @@ class Workers:
         except (EOFError, OSError) as error:
             worker.process.join(timeout=5)
             code = worker.process.exitcode
+            self._remove_folder(worker)
             raise WorkerEndedError(f"The engine's process ended with status {code}") from error
         else:
             worker.executed += 1
+            lets_go()
             self._put_back(worker)
             return answer
         finally:
@@ -150,9 +157,13 @@ class Workers:
     def _put_back(self, worker: Worker) -> None:
         if worker.executed >= _STATEMENTS_A_PROCESS:
             worker.connection.close()
+            self._remove_folder(worker)
             return
         with self._lock:
             self._idle.append(worker)
+
+    def _remove_folder(self, worker: Worker) -> None:
+        shutil.rmtree(folder_of(self._place.folder, worker.process.pid), ignore_errors=True)
 
 
 def place_of(url: str, region: str, credentials: dict[str, str], folder: Path) -> Place:

@@ -5,6 +5,8 @@ https://trino.io/docs/current/functions/conversion.html
 
 from __future__ import annotations
 
+from datetime import date
+
 from lakehouse.local.athena.sql.checks import checked, failing
 from lakehouse.local.athena.sql.coercion import can_become, converted
 from lakehouse.local.athena.sql.json_casts import from_json, to_json
@@ -41,12 +43,13 @@ from lakehouse.local.athena.sql.typed import Typed, let
 __all__ = ["cast", "failing", "zoned_literal"]
 
 
-def cast(given: Typed, wanted: SqlType) -> Typed:
+def cast(given: Typed, wanted: SqlType, today: date | None = None) -> Typed:
     """CAST.
 
     Args:
         given: The value.
         wanted: The type.
+        today: The date that a time gets as a timestamp, of the statement's start; without it, such a cast is refused.
 
     Returns:
         The value in the type.
@@ -58,21 +61,22 @@ def cast(given: Typed, wanted: SqlType) -> Typed:
     if kind == wanted and kind.duck == wanted.duck:
         return given
     if isinstance(wanted, ZonedTimestamp):
-        return to_zoned(given, wanted)
+        return to_zoned(given, wanted, today)
     if kind == UNKNOWN:
         return Typed(f"CAST(NULL AS {wanted.duck})", wanted)
     if isinstance(wanted, Array | Map | Row) and kind != JSON:
-        return _to_nested(given.sql, kind, wanted)
-    return Typed(cast_sql(given.sql, kind, wanted), wanted)
+        return _to_nested(given.sql, kind, wanted, today)
+    return Typed(cast_sql(given.sql, kind, wanted, today), wanted)
 
 
-def cast_sql(sql: str, kind: SqlType, wanted: SqlType) -> str:
+def cast_sql(sql: str, kind: SqlType, wanted: SqlType, today: date | None = None) -> str:
     """CAST to a type of which there is one form only.
 
     Args:
         sql: DuckDB's text of the value.
         kind: Its type.
         wanted: The type.
+        today: See ``cast``.
 
     Returns:
         DuckDB's text.
@@ -94,7 +98,7 @@ def cast_sql(sql: str, kind: SqlType, wanted: SqlType) -> str:
         case Decimal():
             return to_decimal(sql, kind, wanted)
         case Timestamp(precision):
-            return to_timestamp(sql, kind, precision)
+            return to_timestamp(sql, kind, precision, today)
         case Time(precision):
             return to_time(sql, kind, precision)
     if is_integer(wanted):
@@ -146,34 +150,34 @@ def _to_uuid(sql: str, kind: SqlType) -> str:
     return checked(sql, form, UUID, "TRY_CAST({x} AS UUID)")
 
 
-def _to_nested(sql: str, kind: SqlType, wanted: SqlType) -> Typed:
+def _to_nested(sql: str, kind: SqlType, wanted: SqlType, today: date | None) -> Typed:
     """Each part is cast; a part's zone may become known by that, so the type that comes of it is told."""
     depth = 1 + sql.count("lambda ")
     name = f"c{depth}"
     match kind, wanted:
         case (Array(a), Array(b)):
-            inner = cast(Typed(name, a), b)
+            inner = cast(Typed(name, a), b, today)
             same = inner.sql == name
             return Typed(sql if same else f"list_transform({sql}, lambda {name}: {inner.sql})", Array(inner.type))
         case (Map(), Map()):
             key, value = (
-                cast(Typed(f"{name}.key", kind.key), wanted.key),
-                cast(Typed(f"{name}.value", kind.value), wanted.value),
+                cast(Typed(f"{name}.key", kind.key), wanted.key, today),
+                cast(Typed(f"{name}.value", kind.value), wanted.value, today),
             )
             entry = f"struct_pack(key := {key.sql}, value := {value.sql})"
             made = f"map_from_entries(list_transform(map_entries({sql}), lambda {name}: {entry}))"
             return Typed(made, Map(key.type, value.type))
         case (Row(), Row()) if len(kind.types) == len(wanted.types):
-            return _cast_row(sql, kind, wanted)
+            return _cast_row(sql, kind, wanted, today)
     raise cannot(kind, wanted)
 
 
-def _cast_row(sql: str, kind: Row, wanted: Row) -> Typed:
+def _cast_row(sql: str, kind: Row, wanted: Row, today: date | None) -> Typed:
     types: list[SqlType] = []
 
     def body(x: str) -> str:
         parts = [
-            cast(Typed(f"struct_extract({x}, {literal(old)})", a), b)
+            cast(Typed(f"struct_extract({x}, {literal(old)})", a), b, today)
             for old, a, b in zip(kind.held_names, kind.types, wanted.types, strict=True)
         ]
         types[:] = [one.type for one in parts]

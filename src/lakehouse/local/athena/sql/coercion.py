@@ -40,6 +40,18 @@ def _rank(kind: SqlType) -> int | None:
     return _DECIMAL_RANK if isinstance(kind, Decimal) else _NUMBERS.get(kind)
 
 
+def is_number(kind: SqlType) -> bool:
+    """Whether a type is one of numbers, which are all compared with each other.
+
+    Args:
+        kind: The type.
+
+    Returns:
+        True for tinyint to double, and decimals.
+    """
+    return _rank(kind) is not None
+
+
 def as_decimal(kind: SqlType) -> Decimal | None:
     """The decimal type that holds all values of an exact number's type.
 

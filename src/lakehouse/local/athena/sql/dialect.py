@@ -11,7 +11,7 @@ import re
 from typing import Any, ClassVar
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.trino import TrinoParser
@@ -39,6 +39,12 @@ class AthenaParser(TrinoParser):
         if isinstance(found, exp.Cast) and first is not None and first.text.upper() not in {"CAST", "TRY_CAST"}:
             found.meta["typed_literal"] = first.text
         return found
+
+    def _parse_escape(self, this: Any) -> Any:
+        """LIKE … ESCAPE takes any value, not literals only."""
+        if not self._match(TokenType.ESCAPE):
+            return this
+        return self.expression(exp.Escape(this=this, expression=self._parse_bitwise()))
 
 
 class AthenaSql(Trino):

@@ -6,7 +6,7 @@ https://trino.io/docs/current/language/types.html#date-and-time
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.sql.checks import checked, failing
@@ -87,13 +87,14 @@ def to_time(sql: str, kind: SqlType, precision: int) -> str:
     raise cannot(kind, Time(precision))
 
 
-def to_timestamp(sql: str, kind: SqlType, precision: int) -> str:
+def to_timestamp(sql: str, kind: SqlType, precision: int, today: date | None) -> str:
     """CAST to timestamp.
 
     Args:
         sql: DuckDB's text of the value.
         kind: Its type.
         precision: Digits of the second's fraction.
+        today: The date that a time gets, of the statement's start; None where no statement casts.
 
     Returns:
         DuckDB's text.
@@ -113,8 +114,8 @@ def to_timestamp(sql: str, kind: SqlType, precision: int) -> str:
         return rounded(sql, kind.precision, precision)
     if isinstance(kind, ZonedTimestamp):
         return rounded(wall_time(sql, kind), kind.precision, precision)
-    if isinstance(kind, Time):
-        return rounded(f"(current_date + {sql})", kind.precision, precision)
+    if isinstance(kind, Time) and today is not None:
+        return rounded(f"(DATE '{today.isoformat()}' + {sql})", kind.precision, precision)
     raise cannot(kind, Timestamp(precision))
 
 
@@ -144,12 +145,13 @@ def rounded(sql: str, given: int, wanted: int) -> str:
     )
 
 
-def to_zoned(given: Typed, wanted: ZonedTimestamp) -> Typed:
+def to_zoned(given: Typed, wanted: ZonedTimestamp, today: date | None) -> Typed:
     """CAST to timestamp with time zone; the zone is known where the value's is.
 
     Args:
         given: The value.
         wanted: The type that is asked for.
+        today: The date that a time gets, see ``to_timestamp``.
 
     Returns:
         The value.
@@ -177,7 +179,7 @@ def to_zoned(given: Typed, wanted: ZonedTimestamp) -> Typed:
         return Typed(let(sql, body), result)
     if kind == DATE or isinstance(kind, Timestamp | Time):
         precision = 0 if kind == DATE else kind.precision  # type: ignore[union-attr]
-        wall = to_timestamp(sql, kind, precision)
+        wall = to_timestamp(sql, kind, precision, today)
         return Typed(rounded(wall, precision, wanted.precision), ZonedTimestamp(wanted.precision, "UTC"))
     raise cannot(kind, wanted)
 

@@ -1,42 +1,39 @@
-"""What a WHERE clause says about single columns, so that files in which it cannot hold are not read."""
+"""What WHERE and ON say about single columns, so that files in which it cannot hold are not read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from lakehouse.local.athena.failures import StatementFailedError
-from lakehouse.local.athena.sql.coercion import common_type
+from lakehouse.local.athena.sql.coercion import common_type, is_number
 from lakehouse.local.athena.sql.scans import Condition
 from lakehouse.local.athena.sql.sql_types import SqlType
 from lakehouse.local.athena.sql.typed import Typed
 
 if TYPE_CHECKING:
     from lakehouse.local.athena.sql.expressions import Expressions
-    from lakehouse.local.athena.sql.relations import From
-    from lakehouse.local.athena.sql.scope import Column
+    from lakehouse.local.athena.sql.scope import Column, Relation
 
 _OPERATORS: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def note_conditions(where: exp.Expr, expressions: Expressions, source: From | None) -> None:
-    """Tell the scans of a FROM clause what holds for their columns.
+def note_conditions(condition: exp.Expr, expressions: Expressions, relations: Sequence[Relation]) -> None:
+    """Tell the scans of relations what holds for their columns.
 
     Args:
-        where: The condition of the WHERE clause.
-        expressions: Of the query's scope.
-        source: The FROM clause; where rows of a table may be missing (outer joins), a WHERE condition still holds for
-            every row of the result.
+        condition: What holds for every row that comes of the relations: of a WHERE clause, or of a join's ON.
+        expressions: Of the scope.
+        relations: The relations. Where an outer join has nulls for a missing row, comparisons leave these out as well;
+            IS NULL does not, so there it says nothing of the table.
     """
-    if source is None:
-        return
-    by_text = {column.sql: column for relation in source.relations for column in relation.columns if column.scan}
-    for term in conjuncts(where):
+    by_text = {column.sql: column for relation in relations for column in relation.columns if column.scan}
+    for term in conjuncts(condition):
         for column, operator, values in _terms(term, expressions, by_text):
-            if column.scan is not None:
+            if column.scan is not None and not (column.is_optional and operator == "is null"):
                 column.scan.conditions.append(Condition(column.own_name.lower(), operator, values))
 
 
@@ -102,5 +99,5 @@ def _terms(node: exp.Expr, expressions: Expressions, columns: dict[str, Column])
 
 
 def _is_like(literal: SqlType, column: SqlType) -> bool:
-    """Whether a comparison takes place in the column's own type, so that its files' bounds can be compared as well."""
-    return common_type(literal, column) in (column, literal)
+    """Whether a comparison of files' bounds with the literal says something of the comparison in the query."""
+    return (is_number(literal) and is_number(column)) or common_type(literal, column) in (column, literal)

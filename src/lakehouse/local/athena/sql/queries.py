@@ -10,7 +10,7 @@ from sqlglot import exp
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.sql.clauses import limit_sql, own_name, position_of, without_aggregates
 from lakehouse.local.athena.sql.coercion import common_type, converted
-from lakehouse.local.athena.sql.expressions import Expressions, ordered
+from lakehouse.local.athena.sql.expressions import Expressions
 from lakehouse.local.athena.sql.operators import comparable
 from lakehouse.local.athena.sql.pruning import note_conditions
 from lakehouse.local.athena.sql.relations import From, Relations
@@ -18,6 +18,7 @@ from lakehouse.local.athena.sql.scope import Column, Relation, Scope, failure_at
 from lakehouse.local.athena.sql.sql_types import Row, SqlType, literal, quoted
 from lakehouse.local.athena.sql.statement import Statement
 from lakehouse.local.athena.sql.typed import Typed, unified
+from lakehouse.local.athena.sql.window_clauses import ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ class _Select:
         where = node.args.get("where")
         if where is not None:
             parts.append(f"WHERE {expressions.boolean(without_aggregates(where.this, 'WHERE clause'), 'WHERE clause')}")
-            note_conditions(where.this, expressions, source)
+            note_conditions(where.this, expressions, scope.relations)
         items = self._items(expressions)
         group = node.args.get("group")
         if group is not None:

@@ -11,6 +11,7 @@ from sqlglot import exp
 from lakehouse.local.athena.failures import not_supported
 from lakehouse.local.athena.sql.expressions import Expressions
 from lakehouse.local.athena.sql.operators import comparison
+from lakehouse.local.athena.sql.pruning import note_conditions
 from lakehouse.local.athena.sql.scans import Scan
 from lakehouse.local.athena.sql.scope import Column, Relation, Scope, column_sql, failure_at, physical_names
 from lakehouse.local.athena.sql.sql_types import BIGINT, Array, Map, Row, SqlType, literal, quoted
@@ -19,6 +20,10 @@ from lakehouse.local.athena.sql.typed import unified
 if TYPE_CHECKING:
     from lakehouse.local.athena.sql.queries import Queries, Query
     from lakehouse.local.athena.sql.statement import Statement
+
+# Of a table's node: the data files that are read, where a statement changes it. Elsewhere in the same statement, as in
+# a subquery, all of its files count.
+ONLY_FILES = "only_files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,9 @@ class Relations:
             held, query = self._ctes[parts[0].lower()]
             return self._sampled(self._relation(quoted(held), query.columns, query.names, alias, parts[0]), node)
         name = self._statement.qualified(parts)
-        source = self._statement.tables.source(name, node.args.get("version"), self._statement)
+        source = self._statement.tables.source(
+            name, node.args.get("version"), self._statement, node.meta.get(ONLY_FILES)
+        )
         if source.view is not None:
             view = source.view
             found = self._relation(
@@ -282,7 +289,10 @@ class Relations:
         right = self._item(join.this, left, outer)
         side, kind = str(join.side or "").upper(), str(join.kind or "").upper()
         condition, using = join.args.get("on"), join.args.get("using")
-        relations = [*left.relations, *right.relations]
+        relations = [
+            *(_optional(left.relations) if side in {"RIGHT", "FULL"} else left.relations),
+            *(_optional(right.relations) if side in {"LEFT", "FULL"} else right.relations),
+        ]
         merged = {**left.merged, **right.merged}
         if str(join.method or "").upper() == "NATURAL":
             using = [exp.to_identifier(name) for name in _shared(left, right)]
@@ -293,7 +303,12 @@ class Relations:
                 raise failure_at(join, "SYNTAX_ERROR", "mismatched input: a join needs ON or USING")
             return From(f"{left.sql} CROSS JOIN {right.sql}", relations, merged)
         scope = Scope(relations, outer, merged=merged)
-        sql = self._expressions(scope).boolean(condition, "JOIN ON clause")
+        expressions = self._expressions(scope)
+        sql = expressions.boolean(condition, "JOIN ON clause")
+        for one, keeping in ((left, "LEFT"), (right, "RIGHT")):
+            # A side whose rows all stay is not narrowed by what ON says.
+            if side not in {keeping, "FULL"}:
+                note_conditions(condition, expressions, one.relations)
         name = f"{side} JOIN" if side else "INNER JOIN"
         _ = kind
         text = right.sql
@@ -324,6 +339,12 @@ class Relations:
             for one in relations
         ]
         return From(f"{left.sql} {side} JOIN {text} ON {' AND '.join(conditions)}", rest, merged)
+
+
+def _optional(relations: Sequence[Relation]) -> list[Relation]:
+    return [
+        replace(one, columns=tuple(replace(column, is_optional=True) for column in one.columns)) for one in relations
+    ]
 
 
 def _shared(left: From, right: From) -> list[str]:

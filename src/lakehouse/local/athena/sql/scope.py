@@ -27,6 +27,7 @@ class Column:
         is_hidden: Whether ``*`` leaves it out, as ``"$path"``.
         scan: The table's scan that it comes from.
         own_name: Its name in that table, whatever an alias calls it.
+        is_optional: Whether an outer join has null in its place where the table has no such row.
     """
 
     name: str | None
@@ -35,6 +36,7 @@ class Column:
     is_hidden: bool = False
     scan: Scan | None = None
     own_name: str = ""
+    is_optional: bool = False
 
     def read(self) -> Typed:
         """Use the column.

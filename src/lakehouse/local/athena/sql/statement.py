@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlglot import exp
 
@@ -53,13 +53,20 @@ class Session:
 class Tables(Protocol):
     """Where tables come from."""
 
-    def source(self, name: TableName, version: exp.Version | None, statement: Statement) -> TableSource:
+    def source(
+        self,
+        name: TableName,
+        version: exp.Version | None,
+        statement: Statement,
+        only: Collection[str] | None = None,
+    ) -> TableSource:
         """Find a table or view.
 
         Args:
             name: Its name.
             version: Which version of it, as in ``FOR TIMESTAMP AS OF``.
             statement: The statement that reads it.
+            only: The data files that are read; None for all.
 
         Returns:
             What is read.

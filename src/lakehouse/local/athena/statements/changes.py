@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/athena/latest/ug/merge-into-statement.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlglot import exp
 from lakehouse.local.athena.failures import StatementFailedError, not_supported
 from lakehouse.local.athena.outcome import ColumnInfo, Outcome
 from lakehouse.local.athena.sql.dialect import parse
+from lakehouse.local.athena.sql.relations import ONLY_FILES
 from lakehouse.local.athena.statements.merging import Merge
 from lakehouse.local.athena.statements.writing import as_columns
 from lakehouse.local.athena.tables.catalog import is_iceberg
@@ -72,7 +74,7 @@ def delete(context: Context, tokens: Tokens) -> Outcome:
     def once() -> int:
         change = _Change(context, name, tree.this)
         kept = change.select([exp.Star()], exp.Not(this=exp.paren(_is_true(where))))
-        return change.apply(where, kept)
+        return change.apply(where, kept, is_read=False)
 
     return _outcome(context, "DELETE", run_again_on_conflict(once))
 
@@ -110,7 +112,7 @@ def update(context: Context, tokens: Tokens) -> Outcome:
             )
             for column, _ in change.columns
         ]
-        return change.apply(where, change.select(listed, None))
+        return change.apply(where, change.select(listed, None), is_read=True)
 
     return _outcome(context, "UPDATE", run_again_on_conflict(once))
 
@@ -126,7 +128,6 @@ class _Change:
     def __init__(self, context: Context, name: TableName, node: exp.Table) -> None:
         context.tables.forget(name)
         self._context = context
-        self._name = name
         self._node = node
         self.table: Table = context.tables.loaded(name)
         self.columns = [(field.name.lower(), trino_type(field.field_type)) for field in self.table.schema().fields]
@@ -146,25 +147,30 @@ class _Change:
         query.set("from_", exp.From(this=self._node.copy()))
         return query.where(where) if where is not None else query
 
-    def apply(self, where: exp.Expr, content: exp.Select) -> int:
+    def apply(self, where: exp.Expr, content: exp.Select, *, is_read: bool) -> int:
         """Replace the files that have rows to change by others.
 
         Args:
             where: Says which rows those are.
             content: What the files hold afterwards.
+            is_read: Whether Athena reads the changed rows too, not only which they are.
 
         Returns:
             How many rows were changed.
         """
+        usage = self._context.usage
         count = exp.Anonymous(this="count", expressions=[exp.Star()])
         path = exp.column(exp.to_identifier("$path", quoted=True))
+        usage.begin_pass("table")
         found = self._context.compiled(
             self.select([exp.alias_(path, "path"), exp.alias_(count, "rows")], where).group_by(path.copy())
         )
         rows = self._context.run(found.sql)
         touched = {str(row[0]) for row in rows}
-        self._context.tables.only[self._name] = touched
-        query = self._context.compiled(content)
+        content.args["from_"].this.meta[ONLY_FILES] = touched
+        usage.begin_pass("table")
+        with nullcontext() if is_read else usage.uncounted():
+            query = self._context.compiled(content)
         sql = as_columns(query, self.columns)
         if not rows:
             return 0
@@ -189,11 +195,7 @@ def commit(context: Context, table: Table, touched: set[str], new: list[DataFile
         CommitFailedException: The table has another snapshot by now.
     """
     old = [task.file for task in planned(table) if task.file.file_path in touched]
-    try:
-        replace(table, old, new)
-    except BaseException:
-        context.objects.delete(file.file_path for file in new)
-        raise
+    replace(table, old, new, context.objects)
 
 
 def merge(context: Context, tokens: Tokens) -> Outcome:
@@ -219,7 +221,8 @@ def merge(context: Context, tokens: Tokens) -> Outcome:
     def once() -> int:
         context.tables.forget(name)
         table = context.tables.loaded(name)
-        merging = Merge(context, name, tree, table)
+        context.usage.begin_pass("source")
+        merging = Merge(context, tree, table)
         plan = merging.planned()
         writer = DataFileWriter(table.metadata, context.duck, context.objects, context.new_folder())
         new = writer.write(plan.sql)

@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from lakehouse.local.athena.statements.context import Context
     from lakehouse.local.athena.statements.tokens import Tokens
 
-_HIVE = "org.apache.hadoop.hive.ql.io"
-_STORED_AS = {
-    **STORAGE,
-    "avro": (
-        f"{_HIVE}.avro.AvroContainerInputFormat",
-        f"{_HIVE}.avro.AvroContainerOutputFormat",
-        "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
-    ),
-}
 _DELIMITERS = {
     ("fields",): "field.delim",
     ("collection", "items"): "colelction.delim",  # Hive's own spelling
@@ -200,9 +191,9 @@ def _stored_as(tokens: Tokens, found: Definition) -> None:
         found.storage = (reads, tokens.string(), found.library)
         return
     name = tokens.identifier().lower()
-    if name not in _STORED_AS:
-        raise not_supported(f"STORED AS {name.upper()}", f"Use one of {', '.join(sorted(_STORED_AS)).upper()}.")
-    found.storage = _STORED_AS[name]
+    if name not in STORAGE:
+        raise not_supported(f"STORED AS {name.upper()}", f"Use one of {', '.join(sorted(STORAGE)).upper()}.")
+    found.storage = STORAGE[name]
 
 
 def _create_hive(context: Context, name: TableName, definition: Definition) -> None:

@@ -22,8 +22,9 @@ from lakehouse.local.athena.sql.relations import From, Relations
 from lakehouse.local.athena.sql.scope import Scope
 from lakehouse.local.athena.sql.statement import Statement, TableName
 from lakehouse.local.athena.tables.catalog import is_iceberg
-from lakehouse.local.athena.tables.iceberg import FileReader, row_filter
+from lakehouse.local.athena.tables.iceberg import FileReader
 from lakehouse.local.athena.tables.planning import planned
+from lakehouse.local.athena.tables.row_filters import row_filter
 from lakehouse.local.athena.write.commit import replace, run_again_on_conflict
 from lakehouse.local.athena.write.data_files import DataFileWriter
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lakehouse.local.athena.sql.scans import Condition
     from lakehouse.local.athena.statements.context import Context
     from lakehouse.local.athena.statements.tokens import Tokens
+    from lakehouse.local.athena.tables.objects import StoredObject
 
 # https://docs.aws.amazon.com/athena/latest/ug/querying-iceberg-creating-tables.html#querying-iceberg-table-properties
 _TARGET_BYTES = 512 * 1024**2
@@ -78,11 +80,7 @@ def optimize(context: Context, tokens: Tokens) -> Outcome:
         sql = FileReader(table.schema(), context.objects).select(tasks, columns)
         writer = DataFileWriter(table.metadata, context.duck, context.objects, context.new_folder())
         new = writer.write(sql)
-        try:
-            replace(table, [task.file for task in tasks], new)
-        except BaseException:
-            context.objects.delete(file.file_path for file in new)
-            raise
+        replace(table, [task.file for task in tasks], new, context.objects)
 
     run_again_on_conflict(once)
     return context.scanned(Outcome("DML", "OPTIMIZE", [ColumnInfo("rows", "bigint", 19)], update_count=0))
@@ -103,7 +101,7 @@ def _chosen(context: Context, name: TableName, where: str) -> From:
     source = Relations(statement, queries, {}).compile(table, [], None)
     expressions = Expressions(statement, Scope(source.relations), queries)
     expressions.boolean(condition, "WHERE clause")
-    note_conditions(condition, expressions, source)
+    note_conditions(condition, expressions, source.relations)
     partitions = {
         str(context.tables.loaded(name).schema().find_column_name(one.source_id))
         for one in context.tables.loaded(name).spec().fields
@@ -127,7 +125,8 @@ def _candidates(table: Table, source: From | None, context: Context) -> list[Fil
         scan = next(column.scan for relation in source.relations for column in relation.columns if column.scan)
         conditions = scan.conditions
     tasks = planned(table, row_filter(conditions, table.schema(), table.schema()))
-    context.usage.add(sum(task.file.file_size_in_bytes for task in tasks), len(tasks))
+    context.usage.begin_pass("table")
+    context.usage.add((task.file.file_path, task.file.file_size_in_bytes) for task in tasks)
     properties = table.properties
     target = int(properties.get("optimize_rewrite_data_file_target_size_bytes", _TARGET_BYTES))
     least = int(properties.get("optimize_rewrite_min_data_file_size_bytes", target * _MIN_SHARE))
@@ -181,7 +180,9 @@ def vacuum(context: Context, tokens: Tokens) -> Outcome:
             table = context.tables.loaded(name)
         return table
 
-    _remove_orphans(context, run_again_on_conflict(once))
+    # Listed before the table is read: a file that is committed meanwhile is the table's, or is not in the list.
+    listed = list(context.objects.list(context.tables.loaded(name).location(), with_hidden=True))
+    _remove_orphans(context, run_again_on_conflict(once), listed)
     return text_outcome("UTILITY", "VACUUM")
 
 
@@ -198,8 +199,8 @@ def _expired(table: Table) -> list[int]:
     ]
 
 
-def _remove_orphans(context: Context, table: Table) -> None:
-    """Delete the files below a table's folder that nothing refers to; young ones may be of a statement that runs."""
+def _remove_orphans(context: Context, table: Table, listed: Sequence[StoredObject]) -> None:
+    """Delete the files of a table's folder that nothing refers to; young ones may be of a statement that runs."""
     used = {table.metadata_location, *(one.metadata_file for one in table.metadata.metadata_log)}
     used |= {one.statistics_path for one in table.metadata.statistics}
     for snapshot in table.snapshots():
@@ -209,12 +210,15 @@ def _remove_orphans(context: Context, table: Table) -> None:
             used |= {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io)}
     age = int(table.properties.get("vacuum_max_metadata_files_to_keep_age_seconds", 0)) or _orphan_age(table)
     limit = datetime.now(UTC).timestamp() - age
-    orphans = [
-        one.uri
-        for one in context.objects.list(table.location(), with_hidden=True)
-        if one.uri not in used and context.objects.path(one.uri).stat().st_mtime < limit
-    ]
-    context.objects.delete(orphans)
+    context.objects.delete(one.uri for one in listed if one.uri not in used and _is_older(context, one, limit))
+
+
+def _is_older(context: Context, one: StoredObject, limit: float) -> bool:
+    try:
+        return context.objects.path(one.uri).stat().st_mtime < limit
+    except (StatementFailedError, FileNotFoundError):
+        # A statement that came too late has deleted it.
+        return False
 
 
 def _orphan_age(table: Table) -> int:

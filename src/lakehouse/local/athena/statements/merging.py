@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from sqlglot import exp
 from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql.compiled import CompiledQuery
 from lakehouse.local.athena.sql.pruning import conjuncts
-from lakehouse.local.athena.sql.relations import TableSource
+from lakehouse.local.athena.sql.relations import ONLY_FILES, TableSource
 from lakehouse.local.athena.sql.scope import physical_names
 from lakehouse.local.athena.sql.sql_types import BIGINT, BOOLEAN, DATE, SqlType, Timestamp, is_integer, is_text, quoted
 from lakehouse.local.athena.sql.statement import TableName
@@ -50,12 +51,11 @@ class Plan:
 class Merge:
     """One try at a merge, computed from one snapshot of the target."""
 
-    def __init__(self, context: Context, name: TableName, tree: exp.Merge, table: Table) -> None:
+    def __init__(self, context: Context, tree: exp.Merge, table: Table) -> None:
         """Read the source.
 
         Args:
             context: The statement's surroundings.
-            name: The target.
             tree: The statement.
             table: The target as it is.
 
@@ -63,9 +63,8 @@ class Merge:
             StatementFailedError: The source is wrong.
         """
         self._context = context
-        self._name = name
         self._tree = tree
-        self._target: exp.Table = tree.this
+        self._target: exp.Table = tree.this.copy()
         self._columns = [(field.name.lower(), trino_type(field.field_type)) for field in table.schema().fields]
         self._matched = [one for one in tree.args["whens"].expressions if one.args.get("matched")]
         self._unmatched = [one for one in tree.args["whens"].expressions if not one.args.get("matched")]
@@ -178,11 +177,11 @@ class Merge:
         if self._matched:
             touched = self._touched(pruned)
             # What the clauses say is looked at even where no file has such rows.
-            self._context.tables.only[self._name] = touched
+            self._target.meta[ONLY_FILES] = touched
             self._require_single_matches()
             text, changed = self._content()
             texts.append(text)
-            self._context.tables.only.pop(self._name)
+            self._target.meta.pop(ONLY_FILES)
         inserted = 0
         if self._unmatched:
             text = self._inserts(pruned)
@@ -191,6 +190,11 @@ class Merge:
         nothing = ", ".join(f"CAST(NULL AS {kind.duck}) AS {quoted(name)}" for name, kind in self._columns)
         sql = " UNION ALL ".join(texts) or f"SELECT {nothing} WHERE FALSE"
         return Plan(sql, touched, changed + inserted)
+
+    def _compiled(self, query: exp.Select) -> CompiledQuery:
+        """Compile a query of the target: what all of them read counts once, as Athena reads it once."""
+        self._context.usage.begin_pass("target")
+        return self._context.compiled(query)
 
     def _any_clause(self) -> exp.Expr | None:
         """Where a clause applies to a matched row at all; None where one always does."""
@@ -209,14 +213,14 @@ class Merge:
         condition = self._any_clause()
         if condition is not None:
             query = query.where(condition)
-        return {str(row[0]) for row in self._context.run(self._context.compiled(query).sql)}
+        return {str(row[0]) for row in self._context.run(self._compiled(query).sql)}
 
     def _require_single_matches(self) -> None:
         query = self._joined([exp.alias_(self._column("$path"), "path"), exp.alias_(self._column("$pos"), "pos")])
         condition = self._any_clause()
         if condition is not None:
             query = query.where(condition)
-        sql = self._context.compiled(query).sql
+        sql = self._compiled(query).sql
         if self._context.run(f"SELECT 1 FROM ({sql}) AS m GROUP BY m.path, m.pos HAVING count(*) > 1 LIMIT 1"):
             raise StatementFailedError(
                 "MERGE_TARGET_ROW_MULTIPLE_MATCHES", "One MERGE target table row matched more than one source row"
@@ -254,7 +258,10 @@ class Merge:
             listed.append(exp.alias_(exp.Case(ifs=branches, default=self._column(name)), name, quoted=True))
         # Rows that no clause changes stay as they are, once, however many rows of the source match them.
         query = self._joined(listed, "LEFT", self._any_clause())
-        found = self._context.compiled(query)
+        # Of rows that only go, Athena reads no more than says which they are.
+        are_read = not all(map(self._is_delete, range(len(self._matched))))
+        with nullcontext() if are_read else self._context.usage.uncounted():
+            found = self._compiled(query)
         held = f"content_{uuid.uuid4().hex}"
         self._context.run(f"CREATE TABLE {held} AS {found.sql}")
         rows = self._context.run(f"SELECT count(*) FROM {held} WHERE {quoted('$action')} <> 0")
@@ -303,7 +310,7 @@ class Merge:
             names = (
                 [one.name.lower() for one in clause.args["then"].this.expressions] if clause.args["then"].this else None
             )
-            texts.append(as_columns(self._context.compiled(query), self._columns, names))
+            texts.append(as_columns(self._compiled(query), self._columns, names))
         return " UNION ALL ".join(texts)
 
     def _insert(self, clause: exp.When, on: exp.Expr) -> exp.Select:

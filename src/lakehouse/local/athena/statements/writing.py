@@ -114,12 +114,10 @@ def insert(context: Context, name: TableName, names: Sequence[str] | None, query
     writer = DataFileWriter(table.metadata, context.duck, context.objects, context.new_folder())
     files = writer.write(as_columns(query, columns, names))
     try:
-        append(table, files)
+        append(table, files, context.objects)
     except CommitFailedException as error:
-        context.objects.delete(file.file_path for file in files)
         raise StatementFailedError("ICEBERG_COMMIT_ERROR", f"Failed to commit to table {name}: {error}") from error
     except NoSuchTableError as error:
-        context.objects.delete(file.file_path for file in files)
         raise StatementFailedError("TABLE_NOT_FOUND", f"The table was dropped meanwhile: {error}") from error
     return sum(file.record_count for file in files)
 

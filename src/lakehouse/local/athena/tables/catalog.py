@@ -170,10 +170,10 @@ class Catalog:
     def iceberg(self) -> GlueCatalog:
         """PyIceberg's view of the same catalog."""
         if self._iceberg is None:
-            from pyiceberg.catalog.glue import GlueCatalog
+            from lakehouse.local.athena.tables.iceberg_catalog import CertainGlueCatalog
 
             place = f"{ObjectFileIO.__module__}.{ObjectFileIO.__name__}"
-            self._iceberg = GlueCatalog("glue", client=self.glue, **{"py-io-impl": place})
+            self._iceberg = CertainGlueCatalog("glue", client=self.glue, **{"py-io-impl": place})
         return self._iceberg
 
     def iceberg_table(self, name: TableName) -> Table:

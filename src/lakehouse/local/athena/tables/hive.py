@@ -111,7 +111,8 @@ class _Reading:
             files = [(part, form.converted(file, folder, self.table)) for part, file in files]
         if not files:
             return self._nothing([*used, *keys], hidden)
-        self.usage.add(sum(form.bytes_read(file, {column.name for column in used}) for _, file in files), len(files))
+        names = frozenset(column.name for column in used)
+        self.usage.add(((file.uri, names), form.bytes_read(file, names)) for _, file in files)
         held = physical_names([column.name for column in used])
         texts = [
             form.select(group, used, self.table, is_located=bool(keys or hidden))

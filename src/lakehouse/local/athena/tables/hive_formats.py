@@ -27,6 +27,7 @@ from lakehouse.local.athena.sql.sql_types import (
 from lakehouse.local.athena.sql.type_text import parse_hive_type
 from lakehouse.local.athena.sql.typed import Typed
 from lakehouse.local.athena.tables.arrow_types import type_of
+from lakehouse.local.athena.tables.avro_files import avro_as_parquet
 from lakehouse.local.athena.tables.catalog import GlueTable
 from lakehouse.local.athena.tables.converted import lines_as_parquet, orc_as_parquet
 from lakehouse.local.athena.tables.json_files import LONGEST_LINE_BYTES, json_columns, of_one_spelling, spelled_alike
@@ -90,7 +91,7 @@ def _together(files: Sequence[File]) -> Sequence[Sequence[File]]:
 
 
 def _whole(file: File, _columns: Collection[str]) -> int:
-    """Files of text are read from end to end, whatever columns are asked for."""
+    """Files of rows, as text, are read from end to end, whatever columns are asked for."""
     return size_of(file.original)
 
 
@@ -215,7 +216,7 @@ def _json(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *,
     return f"SELECT {_listed(listed, is_located=is_located)} FROM {text}"
 
 
-# --- text and ORC -----------------------------------------------------------------------------------------------------
+# --- text, Avro and ORC -----------------------------------------------------------------------------------------------
 
 
 def _open_csv(files: Sequence[File], columns: Sequence[Column], table: GlueTable, *, is_located: bool) -> str:
@@ -258,6 +259,12 @@ def _orc_bytes(file: File, columns: Collection[str]) -> int:
     return size_of(file.original) * held.bytes_of(columns) // whole if whole else 0
 
 
+def _of_avro(file: File, folder: Path, table: GlueTable) -> File:
+    serde = (table["StorageDescriptor"].get("SerdeInfo") or {}).get("Parameters") or {}
+    schema = serde.get("avro.schema.literal") or (table.get("Parameters") or {}).get("avro.schema.literal")
+    return replace(file, path=avro_as_parquet(file.original, file.uri, folder, schema))
+
+
 FORMATS: dict[str, Format] = {
     "parquet": Format(
         ("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",), _parquet, _of_one_schema, _parquet_bytes
@@ -271,5 +278,6 @@ FORMATS: dict[str, Format] = {
     ),
     "csv": Format((OPEN_CSV,), _open_csv, _together, _whole, _of_records),
     "textfile": Format((LAZY_SIMPLE,), _lines, _together, _whole, _of_lines),
+    "avro": Format(("org.apache.hadoop.hive.serde2.avro.AvroSerDe",), _parquet, _of_one_schema, _whole, _of_avro),
     "orc": Format(("org.apache.hadoop.hive.ql.io.orc.OrcSerde",), _parquet, _of_one_schema, _orc_bytes, _of_orc),
 }

@@ -5,53 +5,32 @@ https://iceberg.apache.org/spec/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.expressions import (
-    AlwaysTrue,
-    And,
-    BooleanExpression,
-    EqualTo,
-    GreaterThan,
-    GreaterThanOrEqual,
-    In,
-    IsNull,
-    LessThan,
-    LessThanOrEqual,
-    NotNull,
-    Reference,
-)
 from pyiceberg.manifest import DataFileContent, FileFormat
 
 from lakehouse.local.athena.failures import not_supported
 from lakehouse.local.athena.sql.relations import TableSource
 from lakehouse.local.athena.sql.sql_types import (
     BIGINT,
-    BOOLEAN,
-    DATE,
-    LARGEST_PRECISION,
     VARCHAR,
     SqlType,
-    Timestamp,
     ZonedTimestamp,
-    is_integer,
-    is_text,
     literal,
     quoted,
 )
-from lakehouse.local.athena.sql.sql_types import Decimal as DecimalType
 from lakehouse.local.athena.tables.iceberg_types import leaf_ids, trino_type
 from lakehouse.local.athena.tables.planning import planned
+from lakehouse.local.athena.tables.row_filters import row_filter
 
 if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import FileScanTask, Table
 
-    from lakehouse.local.athena.sql.scans import Condition, Scan
+    from lakehouse.local.athena.sql.scans import Scan
     from lakehouse.local.athena.tables.objects import Objects
     from lakehouse.local.athena.tables.usage import Usage
 
@@ -66,15 +45,6 @@ _POSITION_DELETES = (
     "{2147483546: {name: 'file_path', type: 'VARCHAR', default_value: NULL}, "
     "2147483545: {name: 'pos', type: 'BIGINT', default_value: NULL}}"
 )
-# Room for any decimal in the scale of any other.
-_EXACT = Context(prec=2 * LARGEST_PRECISION)
-_ONE_VALUE: dict[str, Any] = {
-    "=": EqualTo,
-    "<": LessThan,
-    "<=": LessThanOrEqual,
-    ">": GreaterThan,
-    ">=": GreaterThanOrEqual,
-}
 
 
 def schema_of(table: Table, snapshot_id: int | None) -> Schema:
@@ -142,13 +112,19 @@ class _Reading:
             if field.name in columns
             for number in leaf_ids(field.field_type, field.field_id)
         }
-        deletes = {one.file_path: one.file_size_in_bytes for task in tasks for one in task.delete_files}
-        size = sum(deletes.values())
-        for task in tasks:
-            sizes = task.file.column_sizes or {}
-            # Who wrote a file without saying what its columns take leaves us its whole length.
-            size += sum(sizes.get(number, 0) for number in ids) if sizes else task.file.file_size_in_bytes
-        self.usage.add(size, len(tasks) + len(deletes))
+        deletes = {one.file_path: one for task in tasks for one in task.delete_files}
+        self.usage.add(((path, None), one.file_size_in_bytes) for path, one in deletes.items())
+        self.usage.add(part for task in tasks for part in _parts_read(task.file, ids))
+
+
+def _parts_read(file: DataFile, ids: Collection[int]) -> Iterator[tuple[tuple[str, int | None], int]]:
+    """Columns of a file, and their bytes."""
+    sizes = file.column_sizes
+    if sizes:
+        yield from (((file.file_path, number), sizes.get(number, 0)) for number in ids)
+    else:
+        # Who wrote a file without saying what its columns take leaves us its whole length.
+        yield (file.file_path, None), file.file_size_in_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,65 +219,3 @@ def _by_file(values: dict[str, Any]) -> str:
     keys = ", ".join(literal(path) for path in values)
     listed = ", ".join(literal(one) if isinstance(one, str) else str(one) for one in values.values())
     return f"map([{keys}], [{listed}])[d.filename]"
-
-
-def row_filter(conditions: Sequence[Condition], schema: Schema, current: Schema) -> BooleanExpression:
-    """The conditions that PyIceberg compares with what manifests say of files.
-
-    Args:
-        conditions: The conditions.
-        schema: The schema that the table is read with.
-        current: The table's current schema, whose names and types PyIceberg goes by.
-
-    Returns:
-        The filter; conditions that it cannot express are left out.
-    """
-    terms: list[BooleanExpression] = []
-    by_name = {field.name.lower(): field for field in schema.fields}
-    for condition in conditions:
-        field = by_name.get(condition.column)
-        if field is None:
-            continue
-        now = current._lazy_id_to_field.get(field.field_id)
-        if now is None or now.field_type != field.field_type:
-            continue
-        term = _term(condition, str(current.find_column_name(field.field_id)), trino_type(field.field_type))
-        if term is not None:
-            terms.append(term)
-    whole: BooleanExpression = AlwaysTrue()
-    for term in terms:
-        whole = And(whole, term)
-    return whole
-
-
-def _term(condition: Condition, name: str, kind: SqlType) -> BooleanExpression | None:
-    if condition.operator == "is null":
-        return IsNull(term=Reference(name))
-    if condition.operator == "is not null":
-        return NotNull(term=Reference(name))
-    values = [_value(one.value, one.type, kind) for one in condition.values]
-    if None in values:
-        return None
-    if condition.operator == "in":
-        found: BooleanExpression = In(Reference(name), values)  # type: ignore[arg-type, call-arg]
-    else:
-        found = _ONE_VALUE[condition.operator](name, values[0])
-    return found
-
-
-def _value(value: Any, given: SqlType, kind: SqlType) -> Any:
-    """A literal as PyIceberg compares it with a column; None where it does not."""
-    if kind == DATE and given == DATE:
-        return str(value)
-    if isinstance(kind, Timestamp) and (given == DATE or isinstance(given, Timestamp)):
-        return datetime.fromisoformat(str(value)).isoformat()
-    if is_integer(kind) and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(kind, DecimalType) and isinstance(value, int | Decimal):
-        whole = Decimal(value)
-        # PyIceberg compares decimals of one scale only.
-        fits = -int(whole.as_tuple().exponent) <= kind.scale
-        return whole.quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT) if fits else None
-    if kind == BOOLEAN and isinstance(value, bool):
-        return value
-    return str(value) if is_text(kind) and is_text(given) else None

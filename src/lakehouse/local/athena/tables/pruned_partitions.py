@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import unquote
 
+from lakehouse.local.athena.sql.coercion import is_number
 from lakehouse.local.athena.sql.scans import Condition
 from lakehouse.local.athena.sql.sql_types import (
     BOOLEAN,
@@ -16,39 +18,11 @@ from lakehouse.local.athena.sql.sql_types import (
     REAL,
     SqlType,
     Timestamp,
-    is_integer,
     is_text,
     literal,
 )
-from lakehouse.local.athena.sql.sql_types import Decimal as DecimalType
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-
-
-def python_value(text: Any, kind: SqlType) -> Any:
-    """A value that can be compared, of a partition's or a literal's text.
-
-    Args:
-        text: The text, or a number.
-        kind: The partition column's type.
-
-    Returns:
-        The value; None where it is none of the type.
-    """
-    if text is None or text == NULL_PARTITION:
-        return None
-    try:
-        if is_integer(kind) or isinstance(kind, DecimalType) or kind in (REAL, DOUBLE):
-            return Decimal(str(text))
-        if kind == DATE:
-            return date.fromisoformat(str(text)[:10])
-        if isinstance(kind, Timestamp):
-            return datetime.fromisoformat(str(text))
-        if kind == BOOLEAN:
-            return str(text).lower() == "true"
-    except (ValueError, InvalidOperation):
-        return None
-    return str(text) if is_text(kind) else None
 
 
 def may_hold(condition: Condition, text: str, kind: SqlType) -> bool:
@@ -66,8 +40,9 @@ def may_hold(condition: Condition, text: str, kind: SqlType) -> bool:
         return (text == NULL_PARTITION) == (condition.operator == "is null")
     if text == NULL_PARTITION:
         return False
-    value = python_value(text, kind)
-    others = [python_value(one.value, kind) for one in condition.values]
+    kinds = {kind, *(one.type for one in condition.values)}
+    value = _read(text, kind, kinds)
+    others = [_read(one.value, one.type, kinds) for one in condition.values]
     if value is None or None in others:
         return True
     first = others[0] if others else value
@@ -85,6 +60,32 @@ def may_hold(condition: Condition, text: str, kind: SqlType) -> bool:
         case ">=":
             return bool(value >= first)
     return True
+
+
+def _read(written: Any, kind: SqlType, kinds: Collection[SqlType]) -> Any:
+    """A value as it is compared with values of some types; None where that is not known here."""
+    try:
+        if is_number(kind):
+            return _number(str(written), kind, kinds)
+        if kind == DATE:
+            day = date.fromisoformat(str(written)[:10])
+            is_moment = any(isinstance(one, Timestamp) for one in kinds)
+            return datetime.combine(day, time()) if is_moment else day
+        if isinstance(kind, Timestamp):
+            return datetime.fromisoformat(str(written))
+    except (ValueError, OverflowError, InvalidOperation):
+        return None
+    if kind == BOOLEAN:
+        return str(written).lower() == "true"
+    return str(written) if is_text(kind) else None
+
+
+def _number(text: str, kind: SqlType, kinds: Collection[SqlType]) -> Decimal | float:
+    """A number of a type, in the type in which numbers of some types are compared."""
+    if kind == REAL or (REAL in kinds and DOUBLE not in kinds):
+        single: float = struct.unpack("<f", struct.pack("<f", float(text)))[0]
+        return single
+    return float(text) if DOUBLE in kinds else Decimal(text)
 
 
 def partition_literal(text: str, kind: SqlType) -> str:

@@ -45,17 +45,23 @@ class CatalogTables:
         self._views = 0
         # A statement sees each table as it was when it was first read.
         self._loaded: dict[TableName, Table] = {}
-        # Data files that are read alone, and tables that only this statement has.
-        self.only: dict[TableName, Collection[str]] = {}
+        # Tables that only this statement has.
         self.own: dict[TableName, TableSource] = {}
 
-    def source(self, name: TableName, version: exp.Version | None, statement: Statement) -> TableSource:
+    def source(
+        self,
+        name: TableName,
+        version: exp.Version | None,
+        statement: Statement,
+        only: Collection[str] | None = None,
+    ) -> TableSource:
         """Find a table or view, see ``Tables``.
 
         Args:
             name: Its name.
             version: Which version of it.
             statement: The statement that reads it.
+            only: The data files that are read.
 
         Returns:
             What is read.
@@ -83,7 +89,7 @@ class CatalogTables:
             if suffix:
                 return metadata_tables.source(loaded, suffix, self._register)
             snapshot = None if version is None else self._snapshot(loaded, plain, version, statement)
-            return iceberg.source(loaded, snapshot, self.catalog.objects, self._usage, self.only.get(plain))
+            return iceberg.source(loaded, snapshot, self.catalog.objects, self._usage, only)
         if version is not None:
             raise StatementFailedError("NOT_SUPPORTED", f"This connector does not support versioned tables: {plain}")
         if suffix == "partitions":
@@ -112,7 +118,6 @@ class CatalogTables:
             name: Its name.
         """
         self._loaded.pop(name, None)
-        self.only.pop(name, None)
 
     def _register(self, table: pa.Table) -> str:
         self._registered += 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
@@ -18,6 +19,8 @@ from lakehouse.local.athena.failures import StatementFailedError
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table, Transaction
+
+    from lakehouse.local.athena.tables.objects import Objects
 
 T = TypeVar("T")
 
@@ -66,17 +69,19 @@ def missing_metadata(error: FileNotFoundError) -> StatementFailedError:
     return StatementFailedError("ICEBERG_MISSING_METADATA", f"Metadata of the table is not found: {error}")
 
 
-def append(table: Table, files: Sequence[DataFile]) -> None:
+def append(table: Table, files: Sequence[DataFile], objects: Objects) -> None:
     """Add files to a table.
 
     Args:
         table: The table.
-        files: The files.
+        files: The files; deleted where the table cannot have them.
+        objects: Has them.
 
     Raises:
         CommitFailedException: Others were faster every time.
+        NoSuchTableError: The table was dropped meanwhile.
     """
-    with table.transaction() as transaction:
+    with _deleted_unless_added(files, objects), table.transaction() as transaction:
         add(transaction, files)
 
 
@@ -92,23 +97,36 @@ def add(transaction: Transaction, files: Sequence[DataFile]) -> None:
             snapshot.append_data_file(file)
 
 
-def replace(table: Table, old: Sequence[DataFile], new: Sequence[DataFile]) -> None:
+def replace(table: Table, old: Sequence[DataFile], new: Sequence[DataFile], objects: Objects) -> None:
     """Put files in the place of others.
 
     Args:
         table: The table as it was when the files were chosen.
         old: The files that go.
-        new: The files that come.
+        new: The files that come; deleted where the table cannot have them.
+        objects: Has them.
 
     Raises:
         CommitFailedException: The table has another snapshot by now.
+        NoSuchTableError: The table was dropped meanwhile.
     """
-    transaction = table.transaction()
-    with transaction.update_snapshot().overwrite() as snapshot:
-        for file in old:
-            snapshot.delete_data_file(file)
-        for file in new:
-            snapshot.append_data_file(file)
-    # PyIceberg would apply the change to any newer snapshot, and lose rows that came meanwhile.
-    transaction._snapshot_producers = []
-    transaction.commit_transaction()
+    with _deleted_unless_added(new, objects):
+        transaction = table.transaction()
+        with transaction.update_snapshot().overwrite() as snapshot:
+            for file in old:
+                snapshot.delete_data_file(file)
+            for file in new:
+                snapshot.append_data_file(file)
+        # PyIceberg would apply the change to any newer snapshot, and lose rows that came meanwhile.
+        transaction._snapshot_producers = []
+        transaction.commit_transaction()
+
+
+@contextmanager
+def _deleted_unless_added(files: Sequence[DataFile], objects: Objects) -> Iterator[None]:
+    """After any other failure the table may have the files; VACUUM finds out."""
+    try:
+        yield
+    except (CommitFailedException, NoSuchTableError):
+        objects.delete(file.file_path for file in files)
+        raise

@@ -13,11 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-)
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.typedef import Record
 from pyiceberg.types import (
@@ -31,6 +26,7 @@ from lakehouse.local.athena.failures import StatementFailedError
 from lakehouse.local.athena.sql.sql_types import ZonedTimestamp, literal, quoted
 from lakehouse.local.athena.tables.iceberg_types import trino_type
 from lakehouse.local.athena.tables.objects import Objects, joined
+from lakehouse.local.athena.write.statistics import statistics_of
 from lakehouse.local.athena.write.transforms import partition_sql, partition_value
 
 if TYPE_CHECKING:
@@ -131,12 +127,7 @@ class DataFileWriter:
         folder = spec.partition_to_path(partition, schema) if spec.fields else ""
         base = self.metadata.properties.get("write.data.path") or joined(self.metadata.location, "data")
         uri = joined(base, *([folder] if folder else []), f"{uuid.uuid4().hex}.parquet")
-        metadata = pq.read_metadata(path)
-        statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=metadata,
-            stats_columns=compute_statistics_plan(schema, self.metadata.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(schema),
-        )
+        statistics = statistics_of(pq.read_metadata(path), schema, self.metadata.properties)
         for field in schema.fields:
             if field.required and (statistics.null_value_counts or {}).get(field.field_id):
                 raise StatementFailedError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from lakehouse.local.athena.sql.sql_types import (
     quoted,
 )
 from lakehouse.local.athena.sql.text_forms import as_varchar
+from lakehouse.local.athena.tables.avro_files import parquet_as_avro
 from lakehouse.local.athena.tables.converted import parquet_as_orc
 from lakehouse.local.athena.tables.objects import Objects, joined
 from lakehouse.local.athena.tables.pruned_partitions import path_of_values, values_in_path
@@ -45,6 +46,11 @@ STORAGE: dict[str, tuple[str, str, str]] = {
         f"{_HIVE}.parquet.MapredParquetOutputFormat",
         f"{_HIVE}.parquet.serde.ParquetHiveSerDe",
     ),
+    "avro": (
+        f"{_HIVE}.avro.AvroContainerInputFormat",
+        f"{_HIVE}.avro.AvroContainerOutputFormat",
+        "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
+    ),
     "orc": (f"{_HIVE}.orc.OrcInputFormat", f"{_HIVE}.orc.OrcOutputFormat", f"{_HIVE}.orc.OrcSerde"),
     "json": (_TEXT_INPUT, _TEXT_OUTPUT, "org.apache.hive.hcatalog.data.JsonSerDe"),
     "textfile": (_TEXT_INPUT, _TEXT_OUTPUT, "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"),
@@ -58,10 +64,20 @@ _CODECS = {
         "uncompressed": "uncompressed",
     },
     "orc": {"zlib": "zlib", "gzip": "zlib", "snappy": "snappy", "zstd": "zstd", "lz4": "lz4", "none": "uncompressed"},
+    "avro": {
+        "gzip": "deflate",
+        "deflate": "deflate",
+        "snappy": "snappy",
+        "zstd": "zstandard",
+        "bzip2": "bzip2",
+        "none": "null",
+    },
     "json": {"gzip": "gzip", "none": "none"},
     "textfile": {"gzip": "gzip", "none": "none"},
 }
 _DEFAULT_CODEC = "gzip"
+# Formats that DuckDB does not write.
+_MADE_OF_PARQUET: dict[str, Callable[[Path, str], Path]] = {"avro": parquet_as_avro, "orc": parquet_as_orc}
 
 
 def _has_bytes(kind: SqlType) -> bool:
@@ -91,7 +107,7 @@ class HiveWriter:
         duck: Runs the query.
         objects: Takes the files.
         folder: An empty folder for them on the way.
-        format: ``parquet``, ``json`` or ``textfile``.
+        format: ``parquet``, ``orc``, ``avro``, ``json`` or ``textfile``.
         codec: How they are compressed; empty for Athena's choice.
         delimiter: Between the columns of text.
         places: Locations of partitions that there are, by values.
@@ -178,8 +194,8 @@ class HiveWriter:
     def _options(self, codec: str) -> str:
         if self.format == "parquet":
             return f"FORMAT parquet, COMPRESSION {codec}"
-        if self.format == "orc":
-            return "FORMAT parquet, COMPRESSION lz4_raw"  # on the way to ORC
+        if self.format in _MADE_OF_PARQUET:
+            return "FORMAT parquet, COMPRESSION lz4_raw"
         if self.format == "json":
             return "FORMAT json"
         return f"FORMAT csv, HEADER false, DELIMITER {literal(self.delimiter)}, QUOTE '', ESCAPE '', NULLSTR '\\N'"
@@ -188,7 +204,7 @@ class HiveWriter:
         """A value as the format's files have it."""
         if isinstance(kind, ZonedTimestamp):
             raise StatementFailedError("NOT_SUPPORTED", f"Unsupported Hive type: {kind}")
-        if self.format in {"parquet", "orc"}:
+        if self.format == "parquet" or self.format in _MADE_OF_PARQUET:
             return sql
         if _has_bytes(kind):
             raise not_supported(f"The type {kind} in files of {self.format.upper()}", "Use PARQUET or ORC.")
@@ -199,8 +215,8 @@ class HiveWriter:
         return sql
 
     def _compressed(self, path: Path, codec: str) -> Path:
-        if self.format == "orc":
-            return parquet_as_orc(path, codec)
+        if self.format in _MADE_OF_PARQUET:
+            return _MADE_OF_PARQUET[self.format](path, codec)
         if codec != "gzip" or self.format == "parquet":
             return path
         target = path.with_name(f"{path.name}.gz")
