@@ -28,6 +28,7 @@ settings.load_profile("timeless")
 _EXPENSIVE = ("laptop", "spark")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (``-n 2 --dist loadgroup``) each takes a file at a time, those that need minutes first."""
 

@@ -81,6 +81,15 @@ def _install(root: Path, folder: Path) -> None:
         )
 
 
+def aws_access() -> dict[str, str]:
+    """Whose credentials this process uses, and where AWS is: its own ``AWS_*`` variables.
+
+    Returns:
+        The variables by name.
+    """
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+
 def run_dbt(
     arguments: Sequence[str], variables: Mapping[str, str], environment: DbtEnvironment
 ) -> subprocess.CompletedProcess[str]:

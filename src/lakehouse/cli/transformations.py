@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import click
 from lakehouse.cli.deployment import Deployment, deployment
 from lakehouse.cli.laptop import Steps
 from lakehouse.settings import Workplace
-from lakehouse.transformation import dbt_environment, run_dbt
+from lakehouse.transformation import aws_access, dbt_environment, run_dbt
 
 # What `dbt docs generate --static` writes: everything in one page, which needs no server of dbt's.
 _PAGE = "static_index.html"
@@ -56,7 +55,7 @@ def _variables(workplace: Workplace, target: Deployment) -> dict[str, str]:
 
         access = Endpoint(workplace.home).environment()
     else:
-        access = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        access = aws_access()
     return {**target.dbt_environment, **access}
 
 
