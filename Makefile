@@ -54,8 +54,9 @@ format: $(READY) ## Format Python, SQL and Terraform, and renew the generated ta
 	@lakehouse local coverage --output markdown > docs/local-coverage.md
 
 .PHONY: bench
-bench: $(READY) ## Measure the conversion against its peers: rows, bytes, seconds, memory
+bench: $(READY) ## Measure conversion and queries against their peers: rows, bytes, seconds, memory
 	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/conversion.py
+	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/athena.py
 
 .PHONY: package
 package: $(READY) ## Build the Lambda zip, the Glue wheels and the dbt project for AWS into build/package
