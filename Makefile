@@ -29,11 +29,11 @@ setup: $(READY) ## Install everything into .venv and check what the machine need
 
 .PHONY: test
 test: check ## Run every check and every test: minutes
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@pytest -n 2 $(TESTS)
 
 .PHONY: test-fast
 test-fast: $(READY) ## Run the tests that need no minutes, several at a time
-	@PROPERTY_SHARE=0.2 pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m "not e2e" $(TESTS)
+	@PROPERTY_SHARE=0.2 pytest -q -n 4 -m "not e2e" $(TESTS)
 
 .PHONY: check
 check: $(READY) ## Lint, types, formats, module tables

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,23 +26,35 @@ settings.register_profile("timeless", deadline=None)
 settings.load_profile("timeless")
 
 
-# Fixtures that take a minute to make: whatever needs one runs in the process that has it.
+# Fixtures that take a minute to make: with several processes (``-n 2``) the files that use one run in one of them.
 _EXPENSIVE = ("laptop", "spark")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
+@functools.cache
+def _share_of(file: str) -> str:
+    """What runs in one process: a file, or all the files that use an expensive fixture."""
+    text = (_ROOT / file).read_text(encoding="utf-8")
+    return next((name for name in _EXPENSIVE if re.search(rf"\(.*\b{name}\b.*\)( -> .*)?:$", text, re.MULTILINE)), file)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (``-n 2 --dist loadgroup``) each takes a file at a time, those that need minutes first."""
+    """What needs minutes comes first, so that no process is left with it at the end."""
+    shares = {item: _share_of(item.path.relative_to(_ROOT).as_posix()) for item in items}
+    long = {shares[item] for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: (shares[item] not in _EXPENSIVE, shares[item] not in long))
 
-    def group_of(item: pytest.Item) -> str:
-        fixtures = getattr(item, "fixturenames", ())
-        return next((name for name in _EXPENSIVE if name in fixtures), str(item.path))
 
-    groups = {item: group_of(item) for item in items}
-    long = {groups[item] for item in items if item.get_closest_marker("e2e")}
-    items.sort(key=lambda item: (groups[item] not in _EXPENSIVE, groups[item] not in long))
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out shares, in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Shares(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _share_of(nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return Shares(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
