@@ -3,15 +3,17 @@
 
     What holds for every table of a layer is in dbt_project.yml: table type, format, compression, place.
 
+    staging: the model that reports the rows.
     unique_key: the column that a row is told by.
     partitioned_by: columns or Iceberg's transforms of them, such as day(occurred_at).
 #}
-{% macro iceberg_config(unique_key, partitioned_by) %}
+{% macro iceberg_config(staging, unique_key, partitioned_by) %}
     {{ config(
         materialized='incremental',
         incremental_strategy='merge',
         unique_key=unique_key,
         partitioned_by=partitioned_by,
+        pre_hook="{{ remove_replaced('" ~ staging ~ "', '" ~ unique_key ~ "') }}",
         update_condition='src.landed_date > target.landed_date',
         on_schema_change='append_new_columns',
         table_properties={'vacuum_max_snapshot_age_seconds': 432000},

@@ -1,4 +1,4 @@
-{{ iceberg_config(unique_key='event_id', partitioned_by=['day(occurred_at)']) }}
+{{ iceberg_config(staging='stg_raw_events', unique_key='event_id', partitioned_by=['day(occurred_at)']) }}
 
 with
 

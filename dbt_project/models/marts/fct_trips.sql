@@ -1,4 +1,4 @@
-{{ iceberg_config(unique_key='trip_id', partitioned_by=['pickup_date']) }}
+{{ iceberg_config(staging='stg_trips', unique_key='trip_id', partitioned_by=['pickup_date']) }}
 
 with
 
