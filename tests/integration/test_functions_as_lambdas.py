@@ -112,7 +112,9 @@ def invoke(aws: Callable[..., Any], s3: Any, records: FileRecords, package: Path
 
     def call(name: str, **event: Any) -> tuple[Any, list[dict[str, Any]]]:
         answer = client.invoke(FunctionName=f"{NAME}-{name}", Payload=json.dumps(event), LogType="Tail")
-        lines = base64.b64decode(answer.get("LogResult", "")).decode().splitlines()
+        tail = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+        # Lambda gives the last 4 KB: the first line of these is the end of one.
+        lines = tail.splitlines()[int(len(tail) >= 4_000) :]
         return json.loads(answer["Payload"].read()), [json.loads(line) for line in lines if line.startswith("{")]
 
     return call
