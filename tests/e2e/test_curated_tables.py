@@ -127,11 +127,23 @@ def test_the_documentation_of_the_tables_is_one_page(built: dict[str, Any], lapt
 def test_the_documentation_is_served_until_it_is_interrupted(built: dict[str, Any], laptop) -> None:
     command = [sys.executable, "-u", "-c", "from lakehouse.cli.main import main; main()", "docs", "--port", "0"]
     environment = {**os.environ, "LAKEHOUSE_HOME": str(laptop.workplace.home)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing else runs here
+    ) as server:
         assert server.stdout is not None
         url = next(line.split()[0] for line in server.stdout if line.startswith("http://127.0.0.1:"))
         with urllib.request.urlopen(url) as answer:
             assert "fct_trips_daily" in answer.read().decode()
         server.send_signal(signal.SIGINT)
-        assert "Served no longer" in server.stdout.read()
+        try:
+            said, _ = server.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            raise
+    assert "Served no longer" in said
     assert server.returncode == 0
