@@ -5,10 +5,16 @@
     The day is asked for beforehand, so that Athena reads the folders of these days only.
 #}
 {% macro only_new_landings() %}
-    {%- if execute and is_incremental() -%}
-        {%- set last = run_query('select max(landed_date) from ' ~ this).columns[0].values()[0] -%}
-        {%- if last -%}
-            where landed_date >= '{{ last }}'
-        {%- endif -%}
+    {%- set last = last_landing() -%}
+    {%- if last -%}
+        where landed_date >= '{{ last }}'
     {%- endif -%}
+{% endmacro %}
+
+{# The last day that an incremental run finds in its table; none in a run that makes the table. #}
+{% macro last_landing() %}
+    {%- if execute and is_incremental() -%}
+        {{- return(run_query('select max(landed_date) from ' ~ this).columns[0].values()[0]) -}}
+    {%- endif -%}
+    {{- return(none) -}}
 {% endmacro %}

@@ -5,15 +5,13 @@
     All of staging is read only where something is gone: a row may be reported by a file of an earlier day, too.
 #}
 {% macro remove_replaced(staging, key) %}
-    {%- if execute and is_incremental() -%}
-        {%- set last = run_query('select max(landed_date) from ' ~ this).columns[0].values()[0] -%}
-        {%- if last -%}
-            {%- set known = 'select ' ~ key ~ ' from ' ~ ref(staging) -%}
-            {%- set gone = "from " ~ this ~ " where landed_date >= '" ~ last ~ "' and " ~ key ~ " not in (" -%}
-            {%- set again = "select count(*) " ~ gone ~ known ~ " where landed_date >= '" ~ last ~ "')" -%}
-            {%- if run_query(again).columns[0].values()[0] > 0 -%}
-                delete {{ gone }}{{ known }})
-            {%- endif -%}
+    {%- set last = last_landing() -%}
+    {%- if last -%}
+        {%- set known = 'select ' ~ key ~ ' from ' ~ ref(staging) -%}
+        {%- set gone = "from " ~ this ~ " where landed_date >= '" ~ last ~ "' and " ~ key ~ " not in (" -%}
+        {%- set again = "select count(*) " ~ gone ~ known ~ " where landed_date >= '" ~ last ~ "')" -%}
+        {%- if run_query(again).columns[0].values()[0] > 0 -%}
+            delete {{ gone }}{{ known }})
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

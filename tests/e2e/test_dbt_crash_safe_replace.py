@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ import pytest
 import yaml
 from request_proxy import Point, RequestProxy
 
+from lakehouse.athena_queries import AthenaQueries
 from lakehouse.errors import CommandError
 from lakehouse.local.endpoint import Endpoint
 from lakehouse.settings import Workplace
@@ -67,20 +67,8 @@ class Project:
 
     def query(self, sql: str) -> list[str]:
         """The first column of a statement's rows."""
-        athena = self.clients("athena")
-        number = athena.start_query_execution(
-            QueryString=sql,
-            QueryExecutionContext={"Database": DATABASE},
-            ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
-        )["QueryExecutionId"]
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=number)["QueryExecution"]["Status"]
-            if status["State"] not in {"QUEUED", "RUNNING"}:
-                break
-            time.sleep(0.05)
-        assert status["State"] == "SUCCEEDED", status
-        rows = athena.get_query_results(QueryExecutionId=number)["ResultSet"]["Rows"]
-        return [row["Data"][0].get("VarCharValue") for row in rows[1:]]
+        queries = AthenaQueries(self.clients("athena"), BUCKET, DATABASE)
+        return [row[0] for row in queries.rows(queries.run(sql))]
 
     def tables(self, name: str) -> dict[str, list[int]]:
         """The numbers in a model's table, and in everything that is called after it."""
@@ -119,6 +107,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(endpoint: Endpoint, aws: Callable[..., Any], folder: Path) -> Iterator[Project]:
     aws("s3").create_bucket(Bucket=BUCKET)
     aws("glue").create_database(DatabaseInput={"Name": DATABASE})
+    results = {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}}
+    aws("athena").create_work_group(Name=BUCKET, Configuration=results)
     dbt = replace(dbt_environment(Workplace.from_environment()), project=folder, scratch=folder / "target")
     with RequestProxy(lambda: endpoint.port) as proxy:
         variables = {
@@ -129,7 +119,7 @@ def project(endpoint: Endpoint, aws: Callable[..., Any], folder: Path) -> Iterat
             "DBT_ATHENA_S3_DATA_DIR": f"s3://{BUCKET}/curated-data/",
             "DBT_ATHENA_S3_STAGING_DIR": f"s3://{BUCKET}/results/",
             "DBT_ATHENA_SCHEMA": DATABASE,
-            "DBT_ATHENA_WORKGROUP": "primary",
+            "DBT_ATHENA_WORKGROUP": BUCKET,
         }
         found = Project(variables, dbt, proxy, aws)
         found.run(number=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lakehouse.athena_queries import AthenaQueries
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.contracts.glue_table import table_input
 from lakehouse.convert.layout import OUTPUT_PREFIX, output_key, quarantine_key
@@ -69,18 +69,8 @@ class Lake:
 
     def query(self, sql: str) -> list[list[str | None]]:
         """The rows of a query."""
-        athena = self.clients("athena")
-        number = athena.start_query_execution(
-            QueryString=sql, QueryExecutionContext={"Database": CURATED}, WorkGroup=BUCKET
-        )["QueryExecutionId"]
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=number)["QueryExecution"]["Status"]
-            if status["State"] not in {"QUEUED", "RUNNING"}:
-                break
-            time.sleep(0.05)
-        assert status["State"] == "SUCCEEDED", status
-        rows = athena.get_query_results(QueryExecutionId=number)["ResultSet"]["Rows"]
-        return [[value.get("VarCharValue") for value in row["Data"]] for row in rows[1:]]
+        queries = AthenaQueries(self.clients("athena"), BUCKET, CURATED)
+        return [list(row) for row in queries.rows(queries.run(sql))]
 
     def fingerprints(self) -> dict[str, list[list[str | None]]]:
         """Rows and a checksum over all columns of every table."""
@@ -166,21 +156,24 @@ def test_the_marts_hold_what_landed_however_often_they_are_built(lake: Lake) -> 
             lake.run(*command)
             if command[0] in {"build", "seed", "snapshot"}:
                 assert lake.fingerprints() == built, command
-    replace_latest(lake, today)
+    correct_latest(lake, today)
     lake.run("build")
     assert_marts_hold_what_landed(lake)
+    assert lake.query(f"select distinct device from fct_events where landed_date = '{today:%Y/%m/%d}'") == [["web"]]
     documented = json.loads((lake.dbt.scratch / "catalog.json").read_text(encoding="utf-8"))
     assert {f"{'snapshot' if name.startswith('snap') else 'model'}.lakehouse.{name}" for name in TABLES} <= set(
         documented["nodes"]
     )
 
 
-def replace_latest(lake: Lake, day: datetime) -> None:
-    """Upload the latest file of trips once more, corrected: half of its rows are gone."""
-    key = output_key("raw-data/yellow_tripdata/yellow_tripdata_2.parquet", day)
+def correct_latest(lake: Lake, day: datetime) -> None:
+    """Upload the latest files once more, corrected: half of the trips are gone, and all events are of one device."""
     s3 = lake.clients("s3")
-    lines = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines(keepends=True)
-    s3.put_object(Bucket=BUCKET, Key=key, Body=b"".join(lines[::2]))
+    for dataset, step, device in (("yellow_tripdata", 2, {}), ("events", 1, {"device": "web"})):
+        key = output_key(f"raw-data/{dataset}/{dataset}_2.parquet", day)
+        lines = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines()[::step]
+        corrected = [json.dumps(json.loads(line) | device) for line in lines]
+        s3.put_object(Bucket=BUCKET, Key=key, Body="\n".join([*corrected, ""]).encode())
 
 
 def assert_marts_hold_what_landed(lake: Lake) -> None:

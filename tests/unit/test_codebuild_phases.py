@@ -223,7 +223,7 @@ def test_the_source_wins_over_the_cache_and_two_builds_never_share_it(tmp_path: 
     second.release()
 
 
-@pytest.mark.parametrize("path", ["/root/.cache/**/*", "../x/*", "a*/b", "**/*"])
+@pytest.mark.parametrize("path", ["/var/cache/**/*", "../x/*", "a*/b", "**/*"])
 def test_a_cache_path_that_is_no_folder_of_the_source_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(BuildspecError, match="cache path"):
         LocalCache(tmp_path / "cache").link(tmp_path, (path,))

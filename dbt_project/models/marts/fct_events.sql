@@ -1,4 +1,9 @@
-{{ iceberg_config(staging='stg_raw_events', unique_key='event_id', partitioned_by=['day(occurred_at)']) }}
+{{ iceberg_config(
+    staging='stg_raw_events',
+    unique_key='event_id',
+    partitioned_by=['day(occurred_at)'],
+    corrected=['user_id', 'session_id', 'event_type', 'device', 'amount', 'occurred_at'],
+) }}
 
 with
 

@@ -38,8 +38,11 @@ def docs(workplace: Workplace, port: int, output: Path | None) -> None:
         shutil.copyfile(page, output)
         steps.screen.print(f"Wrote {output}.", soft_wrap=True)
         return
-    shutil.copyfile(page, page.with_name("index.html"))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(page.parent))
+    # A folder of its own: dbt's logs beside the page are nobody's business.
+    served = dbt.scratch / "docs"
+    served.mkdir(exist_ok=True)
+    shutil.copyfile(page, served / "index.html")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         steps.screen.print(f"http://127.0.0.1:{server.server_port}/ until you press Ctrl-C", soft_wrap=True)
         try:

@@ -19,6 +19,7 @@ from lakehouse.local.step_functions.scope import ScopeCancelledError, current
 # AWS polls a job run every few seconds; on a laptop nothing is saved by that.
 _POLL_SECONDS = 0.1
 _JOB_RUN_FAILURES = frozenset({"FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED"})
+_BUILD_FAILURES = frozenset({"FAILED", "FAULT", "STOPPED", "TIMED_OUT"})
 _QUERY_FAILURES = frozenset({"FAILED", "CANCELLED"})
 # The emulator's own integrations do not know it; its members begin in lower case, in state machines in upper case.
 _CODEBUILD = {"target_prefix": "CodeBuild_20161006", "protocol": "json", "param_case": "lower-camel"}
@@ -42,18 +43,15 @@ def start_job_run(resource: str, arguments: dict[str, Any]) -> Json:
     if not resource.endswith(".sync"):
         return started
     run = {"JobName": arguments["JobName"], "RunId": started["JobRunId"]}
-    try:
-        while True:
-            current().check()
-            found = _call("glue", "getJobRun", run)["JobRun"]
-            if found["JobRunState"] == "SUCCEEDED":
-                return found
-            if found["JobRunState"] in _JOB_RUN_FAILURES:
-                raise StateError("States.TaskFailed", json.dumps(found))
-            current().wait(_POLL_SECONDS)
-    except ScopeCancelledError:
+
+    def look() -> tuple[str, Json]:
+        found = _call("glue", "getJobRun", run)["JobRun"]
+        return str(found["JobRunState"]), found
+
+    def stop() -> None:
         _call("glue", "batchStopJobRun", {"JobName": run["JobName"], "JobRunIds": [run["RunId"]]})
-        raise
+
+    return _ended(look, _JOB_RUN_FAILURES, stop)
 
 
 def start_build(resource: str, arguments: dict[str, Any]) -> Json:
@@ -77,18 +75,12 @@ def start_build(resource: str, arguments: dict[str, Any]) -> Json:
     if not resource.endswith(".sync"):
         return started
     build_id = started["Build"]["Id"]
-    try:
-        while True:
-            current().check()
-            found = _call("codebuild", "batchGetBuilds", {"Ids": [build_id]})["Builds"][0]
-            if found["BuildStatus"] == "SUCCEEDED":
-                return {"Build": found}
-            if found["BuildStatus"] != "IN_PROGRESS":
-                raise StateError("States.TaskFailed", json.dumps({"Build": found}))
-            current().wait(_POLL_SECONDS)
-    except ScopeCancelledError:
-        stop_build("", {"Id": build_id})
-        raise
+
+    def look() -> tuple[str, Json]:
+        found = _call("codebuild", "batchGetBuilds", {"Ids": [build_id]})["Builds"][0]
+        return str(found["BuildStatus"]), {"Build": found}
+
+    return _ended(look, _BUILD_FAILURES, lambda: stop_build("", {"Id": build_id}))
 
 
 def start_query(resource: str, arguments: dict[str, Any]) -> Json:
@@ -111,19 +103,12 @@ def start_query(resource: str, arguments: dict[str, Any]) -> Json:
     started = _call("athena", "startQueryExecution", arguments)
     if not resource.endswith(".sync"):
         return started
-    try:
-        while True:
-            current().check()
-            found = _call("athena", "getQueryExecution", started)
-            state = found["QueryExecution"]["Status"]["State"]
-            if state == "SUCCEEDED":
-                return found
-            if state in _QUERY_FAILURES:
-                raise StateError("States.TaskFailed", json.dumps(found))
-            current().wait(_POLL_SECONDS)
-    except ScopeCancelledError:
-        _call("athena", "stopQueryExecution", started)
-        raise
+
+    def look() -> tuple[str, Json]:
+        found = _call("athena", "getQueryExecution", started)
+        return str(found["QueryExecution"]["Status"]["State"]), found
+
+    return _ended(look, _QUERY_FAILURES, lambda: _call("athena", "stopQueryExecution", started))
 
 
 def stop_build(_resource: str, arguments: dict[str, Any]) -> Json:
@@ -140,6 +125,31 @@ def stop_build(_resource: str, arguments: dict[str, Any]) -> Json:
         StateError: ``CodeBuild.<exception>`` where there is no such build.
     """
     return _call("codebuild", "stopBuild", arguments)
+
+
+def _ended(look: Callable[[], tuple[str, Json]], failures: frozenset[str], stop: Callable[[], object]) -> Json:
+    """Wait for the end of work that was started.
+
+    Args:
+        look: Its status, and the record of it that is the task's result or the cause of its failure.
+        failures: The statuses of work that ended badly.
+        stop: Stops it, where the task is stopped.
+
+    Returns:
+        The record.
+    """
+    try:
+        while True:
+            current().check()
+            status, found = look()
+            if status == "SUCCEEDED":
+                return found
+            if status in failures:
+                raise StateError("States.TaskFailed", json.dumps(found))
+            current().wait(_POLL_SECONDS)
+    except ScopeCancelledError:
+        stop()
+        raise
 
 
 def _call(service: str, action: str, arguments: Json) -> Any:

@@ -163,7 +163,7 @@ def parse_signature(text: str) -> tuple[str, tuple[Pattern, ...], bool, Pattern]
     return name, parameters, is_variadic, parse_pattern(result)
 
 
-_CLASSES: dict[str, type[SqlType]] = {
+_CLASSES: dict[str, type] = {
     "array": Array,
     "map": Map,
     "function": Function,

@@ -12,6 +12,7 @@ Two types are held in a form of their own, since DuckDB's do not keep what Trino
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,13 +20,13 @@ LARGEST_PRECISION = 38
 
 
 @dataclass(frozen=True, slots=True)
-class SqlType:
+class SqlType(ABC):
     """A type. Two are equal where Trino takes them for the same."""
 
     @property
+    @abstractmethod
     def duck(self) -> str:
         """DuckDB's type that holds the values."""
-        raise NotImplementedError
 
     @property
     def parts(self) -> tuple[SqlType, ...]:
@@ -319,6 +320,15 @@ class Function(SqlType):
 
     def __str__(self) -> str:
         return f"function({', '.join(map(str, (*self.parameters, self.result)))})"
+
+    @property
+    def duck(self) -> str:
+        """Nothing: a lambda expression is part of a call, and no value.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"{self}: a lambda expression is no value that a column could hold")
 
     @property
     def parts(self) -> tuple[SqlType, ...]:

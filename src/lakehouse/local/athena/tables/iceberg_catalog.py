@@ -30,8 +30,12 @@ class CertainGlueCatalog(GlueCatalog):
                 raise
 
     def _is_committed(self, database: str, table: str, metadata_location: str) -> bool:
-        """Whether the table has this metadata, or had it before others came."""
-        with suppress(NoSuchTableError, FileNotFoundError, BotoCoreError, ClientError):
+        """Whether the table has this metadata, or had it before others came.
+
+        Where nobody answers that either, its error goes up: it is no refusal, after which files may be deleted.
+        """
+        # A table that was dropped meanwhile has nothing.
+        with suppress(NoSuchTableError, FileNotFoundError):
             found = self.load_table((database, table))
             earlier = (one.metadata_file for one in found.metadata.metadata_log)
             return metadata_location in {found.metadata_location, *earlier}
