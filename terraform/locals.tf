@@ -36,6 +36,12 @@ locals {
     athena_results = { expiration_days = var.retention.athena_result_days }
   }
 
+  # Put together from names: the machine invokes the functions that learn it here.
+  file_conversion_arn = join(":", [
+    "arn", data.aws_partition.current.partition, "states", var.region, data.aws_caller_identity.current.account_id,
+    "stateMachine", "${local.name_prefix}-file-conversion",
+  ])
+
   # What every function and job learns about its surroundings (lakehouse.settings).
   settings = {
     LAKEHOUSE_PROJECT             = var.project
@@ -45,6 +51,9 @@ locals {
     LAKEHOUSE_FILES_TABLE         = module.metadata.tables["files"].name
     LAKEHOUSE_PIPELINE_RUNS_TABLE = module.metadata.tables["pipeline_runs"].name
     LAKEHOUSE_WATERMARKS_TABLE    = module.metadata.tables["watermarks"].name
+    LAKEHOUSE_CIRCUITS_TABLE      = module.metadata.tables["circuits"].name
+    LAKEHOUSE_FILE_CONVERSION_ARN = local.file_conversion_arn
+    LAKEHOUSE_LANDED_QUEUE_URL    = module.ingestion.queues["landed"].url
   }
 
   # The modules know no schedule as null: an optional attribute that is given as null has its default.

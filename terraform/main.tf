@@ -1,6 +1,7 @@
 # In the order in which data flows.
 
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 
 module "encryption" {
   source = "./modules/encryption"
@@ -63,14 +64,26 @@ module "catalog" {
 module "functions" {
   source = "./modules/functions"
 
-  artifacts_bucket   = module.storage.buckets["artifacts"]
-  files_table        = module.metadata.tables["files"]
-  kms_key_arn        = module.encryption.key_arn
-  layers             = local.layers
-  log_retention_days = var.retention.log_days
-  name_prefix        = local.name_prefix
-  package_dir        = var.package_dir
-  settings           = local.settings
+  artifacts_bucket    = module.storage.buckets["artifacts"]
+  circuits_table      = module.metadata.tables["circuits"]
+  file_conversion_arn = local.file_conversion_arn
+  landed_queue        = module.ingestion.queues["landed"]
+  files_table         = module.metadata.tables["files"]
+  kms_key_arn         = module.encryption.key_arn
+  layers              = local.layers
+  log_retention_days  = var.retention.log_days
+  name_prefix         = local.name_prefix
+  package_dir         = var.package_dir
+  settings            = local.settings
+}
+
+module "ingestion" {
+  source = "./modules/ingestion"
+
+  function_arn = module.functions.aliases["ingest"]
+  kms_key_arn  = module.encryption.key_arn
+  name_prefix  = local.name_prefix
+  raw          = { bucket = module.storage.buckets["raw"], prefix = local.prefixes.raw }
 }
 
 module "analytics" {

@@ -60,6 +60,11 @@ output "project" {
   value       = var.project
 }
 
+output "queues" {
+  description = "SQS queue URLs by short name."
+  value       = { for key, queue in module.ingestion.queues : key => queue.url }
+}
+
 output "region" {
   description = "AWS region of the environment."
   value       = var.region

@@ -150,6 +150,13 @@ class StatusConflictError(MetadataError):
     """The status would go backwards, or another writer owns this attempt."""
 
 
+# --- ingestion ----------------------------------------------------------------------------------------------------
+
+
+class PoisonMessageError(PermanentError):
+    """A message of a queue cannot be read: it is delivered again some times, then it is a dead letter."""
+
+
 # --- AWS ----------------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,9 @@ class Settings:
         files_table: DynamoDB table of the file records.
         pipeline_runs_table: DynamoDB table of the pipeline runs.
         watermarks_table: DynamoDB table of the watermarks.
+        circuits_table: DynamoDB table of the circuit breakers.
+        file_conversion_arn: State machine that converts one file.
+        landed_queue_url: Queue of the files that landed.
     """
 
     project: str
@@ -37,6 +40,9 @@ class Settings:
     files_table: str
     pipeline_runs_table: str
     watermarks_table: str
+    circuits_table: str
+    file_conversion_arn: str
+    landed_queue_url: str
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Settings:

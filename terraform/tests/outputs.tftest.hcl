@@ -18,7 +18,7 @@ run "every_output_is_there_for_the_command_line" {
   }
 
   assert {
-    condition     = toset(keys(output.tables)) == toset(["files", "pipeline_runs", "watermarks"])
+    condition     = toset(keys(output.tables)) == toset(["circuits", "files", "pipeline_runs", "watermarks"])
     error_message = "The tables are ${jsonencode(output.tables)}."
   }
 

@@ -14,6 +14,7 @@ from lakehouse.aws_errors import client_config
 FILES_TABLE = "lakehouse-test-etl-pipeline-metadata"
 PIPELINE_RUNS_TABLE = "lakehouse-test-pipeline-runs"
 WATERMARKS_TABLE = "lakehouse-test-watermarks"
+CIRCUITS_TABLE = "lakehouse-test-circuits"
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def dynamodb(aws_account: None) -> Any:
     _table(client, FILES_TABLE, ["file_id"], {"status": "created_at", "dataset": "created_at", "key": "created_at"})
     _table(client, PIPELINE_RUNS_TABLE, ["pipeline_name", "execution_date"], {"status": "start_time"})
     _table(client, WATERMARKS_TABLE, ["source"], {})
+    _table(client, CIRCUITS_TABLE, ["dependency"], {})
     return client
 
 
@@ -79,3 +81,8 @@ def pipeline_runs_table(dynamodb: Any) -> str:
 @pytest.fixture
 def watermarks_table(dynamodb: Any) -> str:
     return WATERMARKS_TABLE
+
+
+@pytest.fixture
+def circuits_table(dynamodb: Any) -> str:
+    return CIRCUITS_TABLE

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
 from lakehouse.errors import PermanentError
 from lakehouse.functions.record_failure import Failure, record
+from lakehouse.ingestion.messages import LandedFile, landed_files
+from lakehouse.ingestion.retries import MOST_ATTEMPTS, Retries
+from lakehouse.metadata.circuits import Circuits
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
 from lakehouse.metadata.identity import file_id
@@ -21,6 +25,18 @@ RESULT = {"rows_read": 3, "rows_written": 3, "rows_quarantined": 0, "output_uri"
 @pytest.fixture
 def records(dynamodb: Any, files_table: str) -> FileRecords:
     return FileRecords(dynamodb, files_table)
+
+
+@pytest.fixture
+def queue(aws_account: None) -> Any:
+    """The queue of landed files: its client and its URL."""
+    client = boto3.client("sqs")
+    return client, client.create_queue(QueueName="landed")["QueueUrl"]
+
+
+@pytest.fixture
+def retries(dynamodb: Any, circuits_table: str, queue: Any) -> Retries:
+    return Retries(Circuits(dynamodb, circuits_table), *queue)
 
 
 def register(records: FileRecords, **changes: Any) -> str:
@@ -120,10 +136,10 @@ def test_an_error_without_anything_still_gets_a_reason(error: Any) -> None:
 # --- recording it -------------------------------------------------------------------------------------------------
 
 
-def test_a_failed_attempt_is_recorded_with_its_reason(records: FileRecords) -> None:
+def test_a_failed_attempt_is_recorded_with_its_reason(records: FileRecords, retries: Retries) -> None:
     register(records, execution_arn="arn:one")
     records.start(FILE_ID, attempt=1, engine="spark", execution_arn="arn:one")
-    assert record(event(), records) == {
+    assert record(event(), records, retries) == {
         "file_id": FILE_ID,
         "error_type": "CorruptFileError",
         "reason": "page 3 is broken",
@@ -136,85 +152,135 @@ def test_a_failed_attempt_is_recorded_with_its_reason(records: FileRecords) -> N
     )
 
 
-def test_a_file_that_was_never_registered_is_recorded_too(records: FileRecords) -> None:
+def test_a_file_that_was_never_registered_is_recorded_too(records: FileRecords, retries: Retries) -> None:
     error = {
         "Error": "FileVanishedError",
         "Cause": json.dumps({"errorType": "FileVanishedError", "errorMessage": "gone"}),
     }
-    record(event(error), records)
+    record(event(error), records, retries)
     failed = records.get(FILE_ID)
     assert (failed.status, failed.dataset, failed.run_id, failed.attempt) == (FileStatus.FAILED, "trips", "run-1", 1)
     assert [one.file_id for one in records.iterate(status=FileStatus.FAILED)] == [FILE_ID]
 
 
-def test_a_file_outside_the_raw_layer_is_recorded_too(records: FileRecords) -> None:
-    answer = record(event(key="elsewhere/a.parquet"), records)
+def test_a_file_outside_the_raw_layer_is_recorded_too(records: FileRecords, retries: Retries) -> None:
+    answer = record(event(key="elsewhere/a.parquet"), records, retries)
     assert records.get(answer["file_id"]).dataset == "unknown"
 
 
-def test_the_reason_that_is_recorded_already_stays_and_is_reported(records: FileRecords) -> None:
+def test_the_reason_that_is_recorded_already_stays_and_is_reported(records: FileRecords, retries: Retries) -> None:
     register(records)
     records.fail(FILE_ID, attempt=1, error_type="TruncatedFileError", reason="it ends too early")
     vague = {"Error": "States.TaskFailed", "Cause": json.dumps(JOB_RUN)}
-    answer = record(event(vague), records)
+    answer = record(event(vague), records, retries)
     assert (answer["error_type"], answer["reason"]) == ("TruncatedFileError", "it ends too early")
     assert records.get(FILE_ID).reason == "it ends too early"
 
 
-def test_recording_the_same_failure_twice_changes_nothing(records: FileRecords) -> None:
+def test_recording_the_same_failure_twice_changes_nothing(records: FileRecords, retries: Retries) -> None:
     register(records)
-    first = record(event(), records)
+    first = record(event(), records, retries)
     stored = records.get(FILE_ID)
-    assert record(event(), records) == first
+    assert record(event(), records, retries) == first
     assert records.get(FILE_ID) == stored
 
 
-def test_a_later_attempt_gets_its_own_reason(records: FileRecords) -> None:
+def test_a_later_attempt_gets_its_own_reason(records: FileRecords, retries: Retries) -> None:
     register(records)
     records.fail(FILE_ID, attempt=1, error_type="TruncatedFileError", reason="it ends too early")
-    record(event(attempt=2), records)
+    record(event(attempt=2), records, retries)
     assert (records.get(FILE_ID).attempt, records.get(FILE_ID).reason) == (2, "page 3 is broken")
 
 
-def test_an_attempt_that_another_execution_runs_is_left_to_it(records: FileRecords) -> None:
+def test_an_attempt_that_another_execution_runs_is_left_to_it(records: FileRecords, retries: Retries) -> None:
     register(records)
     records.start(FILE_ID, attempt=1, engine="spark", execution_arn="arn:owner")
     before = records.get(FILE_ID)
     conflict = {"errorType": "StatusConflictError", "errorMessage": "it is RUNNING at attempt 1 of arn:owner"}
-    answer = record(event({"Error": "StatusConflictError", "Cause": json.dumps(conflict)}), records)
+    answer = record(event({"Error": "StatusConflictError", "Cause": json.dumps(conflict)}), records, retries)
     assert (answer["error_type"], answer["reason"]) == (conflict["errorType"], conflict["errorMessage"])
-    assert record(event(execution_arn="arn:stray"), records)["reason"] == "page 3 is broken"
+    assert record(event(execution_arn="arn:stray"), records, retries)["reason"] == "page 3 is broken"
     assert records.get(FILE_ID) == before
 
 
-def test_a_converted_file_stays_converted_whatever_failed_after_it(records: FileRecords) -> None:
+def test_a_converted_file_stays_converted_whatever_failed_after_it(records: FileRecords, retries: Retries) -> None:
     register(records)
     records.start(FILE_ID, attempt=1, engine="spark", execution_arn="arn:one")
     records.succeed(FILE_ID, attempt=1, result=RESULT)
-    assert record(event(), records)["error_type"] == "CorruptFileError"
+    assert record(event(), records, retries)["error_type"] == "CorruptFileError"
     assert records.get(FILE_ID).status is FileStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("version_id", [None, "", "null"])
 def test_without_a_version_the_unfinished_record_of_the_key_is_failed(
-    records: FileRecords, version_id: str | None
+    records: FileRecords, retries: Retries, version_id: str | None
 ) -> None:
     register(records)
-    assert record(event(version_id=version_id), records)["file_id"] == FILE_ID
+    assert record(event(version_id=version_id), records, retries)["file_id"] == FILE_ID
     assert records.get(FILE_ID).status is FileStatus.FAILED
 
 
-def test_a_given_file_id_is_trusted(records: FileRecords) -> None:
+def test_a_given_file_id_is_trusted(records: FileRecords, retries: Retries) -> None:
     register(records, file_id="f" * 32)
-    assert record(event(file_id="f" * 32), records)["file_id"] == "f" * 32
+    assert record(event(file_id="f" * 32), records, retries)["file_id"] == "f" * 32
     assert records.get("f" * 32).status is FileStatus.FAILED
 
 
-def test_a_reason_of_any_length_fits_the_record_and_the_answer(records: FileRecords) -> None:
-    answer = record(event({"Error": "X", "Cause": "x" * 300_000}), records)
+def test_a_reason_of_any_length_fits_the_record_and_the_answer(records: FileRecords, retries: Retries) -> None:
+    answer = record(event({"Error": "X", "Cause": "x" * 300_000}), records, retries)
     assert len(answer["reason"]) == len(records.get(FILE_ID).reason or "") == 4_000
 
 
-def test_an_event_without_bucket_or_key_is_refused(records: FileRecords) -> None:
+def test_an_event_without_bucket_or_key_is_refused(records: FileRecords, retries: Retries) -> None:
     with pytest.raises(PermanentError, match="The event lacks key"):
-        record(event(key=""), records)
+        record(event(key=""), records, retries)
+
+
+# --- trying again -------------------------------------------------------------------------------------------------
+
+THROTTLED = {"Error": "Glue.ThrottlingException", "Cause": "Rate exceeded"}
+
+
+@pytest.fixture(autouse=True)
+def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes back to the queue can be received at once."""
+    monkeypatch.setattr("random.randint", lambda least, _most: least)
+
+
+def waiting(queue: Any) -> list[LandedFile]:
+    """The files that wait in the queue."""
+    client, url = queue
+    messages = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [landed for message in messages for landed in landed_files(message["Body"])]
+
+
+def test_a_failure_that_passes_by_itself_sends_the_file_back_with_the_next_attempt(
+    records: FileRecords, retries: Retries, queue: Any
+) -> None:
+    register(records)
+    answer = record(event(THROTTLED), records, retries)
+    assert waiting(queue) == [LandedFile(BUCKET, KEY, VERSION, 2)]
+    assert answer["reason"].endswith("The file is tried again as attempt 2.")
+    found = records.get(FILE_ID)
+    assert (found.status, found.reason) == (FileStatus.FAILED, answer["reason"])
+    assert retries.circuits.get("glue").failures == 1
+
+
+def test_a_broken_file_is_not_tried_again(records: FileRecords, retries: Retries, queue: Any) -> None:
+    register(records)
+    record(event(), records, retries)
+    assert waiting(queue) == []
+    assert retries.circuits.get("glue").failures == 0
+
+
+def test_the_last_attempt_is_the_last(records: FileRecords, retries: Retries, queue: Any) -> None:
+    register(records, attempt=MOST_ATTEMPTS)
+    answer = record(event(THROTTLED, attempt=MOST_ATTEMPTS), records, retries)
+    assert waiting(queue) == []
+    assert answer["reason"] == "Rate exceeded"
+
+
+def test_a_file_that_another_execution_has_is_left_to_it(records: FileRecords, retries: Retries, queue: Any) -> None:
+    register(records, execution_arn="arn:other")
+    record(event(THROTTLED), records, retries)
+    assert waiting(queue) == []

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.errors import InputFileError, RecordExistsError, StatusConflictError
 from lakehouse.functions import surroundings
 from lakehouse.functions.surroundings import Answer, Event, handles, require
+from lakehouse.ingestion.messages import LandedFile
 from lakehouse.metadata.file_record import FileRecord, FileStatus, NewFile
 from lakehouse.metadata.identity import dataset_of_key, file_id, version_or_none
 
 if TYPE_CHECKING:
+    from lakehouse.ingestion.retries import Retries
     from lakehouse.metadata.files import FileRecords
 
 # Names of errors that only say that something failed: what the cause names is better.
@@ -85,8 +87,8 @@ def _of_job_run(name: str, run: dict[str, Any]) -> Failure:
     return Failure(name if name not in _VAGUE else "JobRunFailed", f"{where}: {message or 'see its error log'}.")
 
 
-def record(event: Event, records: FileRecords) -> Answer:
-    """Record a failed attempt.
+def record(event: Event, records: FileRecords, retries: Retries) -> Answer:
+    """Record a failed attempt, and have the file tried again where that may help.
 
     A reason that is recorded already stays: it is nearer to the cause. Nothing is recorded where another execution
     owns the file: its work goes on.
@@ -95,6 +97,7 @@ def record(event: Event, records: FileRecords) -> Answer:
         event: ``bucket``, ``key``, ``error`` and, if known, ``file_id``, ``version_id``, ``attempt``, ``run_id``,
             ``execution_arn``.
         records: The file records.
+        retries: Tries files again.
 
     Returns:
         ``file_id``, ``error_type`` and ``reason``.
@@ -110,6 +113,9 @@ def record(event: Event, records: FileRecords) -> Answer:
         found = records.find(identity)
         return _answer(identity, _recorded(found, attempt) or failure)
     _register_if_unknown(event, identity, attempt, records)
+    next_attempt = _next_attempt(event, attempt, failure, records.get(identity), retries)
+    if next_attempt is not None:
+        failure = Failure(failure.error_type, f"{failure.reason} The file is tried again as attempt {next_attempt}.")
     try:
         records.fail(
             identity,
@@ -117,10 +123,20 @@ def record(event: Event, records: FileRecords) -> Answer:
             error_type=failure.error_type,
             reason=failure.reason,
             execution_arn=event.get("execution_arn"),
+            next_attempt=next_attempt,
         )
     except StatusConflictError:
         return _answer(identity, _recorded(records.get(identity), attempt) or failure)
     return _answer(identity, failure)
+
+
+def _next_attempt(event: Event, attempt: int, failure: Failure, found: FileRecord, retries: Retries) -> int | None:
+    """Send the file back to the queue before the failure is recorded: a crash in between loses nothing."""
+    is_ours = found.attempt == attempt and found.execution_arn in {None, event.get("execution_arn")}
+    if not is_ours or found.status in {FileStatus.SUCCEEDED, FileStatus.SKIPPED, FileStatus.FAILED}:
+        return None
+    landed = LandedFile(found.bucket, found.key, found.version_id, attempt)
+    return attempt + 1 if retries.note(landed, failure.error_type, failure.reason) else None
 
 
 def _identity(event: Event, records: FileRecords) -> str:
@@ -181,4 +197,4 @@ def _answer(identity: str, failure: Failure) -> Answer:
 @handles
 def handler(event: Event) -> Answer:
     """Record the failure that the event tells, see ``record``."""
-    return record(event, surroundings.records())
+    return record(event, surroundings.records(), surroundings.retries())

@@ -14,12 +14,17 @@ from aws_lambda_powertools import Logger, Tracer
 
 from lakehouse.aws_errors import client_config
 from lakehouse.errors import LakehouseError, PermanentError
+from lakehouse.metadata.circuits import Circuits
 from lakehouse.metadata.files import FileRecords
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from lakehouse.ingestion.retries import Retries
 
 Event = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -47,7 +52,34 @@ def records() -> FileRecords:
 
 
 @cache
-def _log() -> Logger:
+def circuits() -> Circuits:
+    """The circuit breakers."""
+    return Circuits(boto3.client("dynamodb", config=client_config()), settings().circuits_table)
+
+
+@cache
+def retries() -> Retries:
+    """What has files tried again."""
+    from lakehouse.ingestion.retries import Retries
+
+    return Retries(circuits(), sqs(), settings().landed_queue_url)
+
+
+@cache
+def sqs() -> SQSClient:
+    """The SQS client."""
+    return boto3.client("sqs", config=client_config())
+
+
+@cache
+def states() -> SFNClient:
+    """The Step Functions client."""
+    return boto3.client("stepfunctions", config=client_config())
+
+
+@cache
+def log() -> Logger:
+    """The log of the function."""
     # No location: it would be this file's for every function. The time as the Glue job's log writes it.
     return Logger(location=None, utc=True, use_rfc3339=True)
 
@@ -72,26 +104,26 @@ def handles(work: Callable[[Event], Answer]) -> Callable[[Event, LambdaContext],
     """
 
     def logged(event: Event, _context: LambdaContext) -> Answer:
-        log = _log()
-        log.append_keys(**{name: event[name] for name in _LOGGED if event.get(name) is not None})
-        log.info("started", extra={"event": dict(event)})
+        logger = log()
+        logger.append_keys(**{name: event[name] for name in _LOGGED if event.get(name) is not None})
+        logger.info("started", extra={"event": dict(event)})
         try:
             answer = work(event)
         except LakehouseError as error:
             # A refusal, not a crash: the message says it all, and what it came from is named where there is something.
             cause = {"caused_by": repr(error.__cause__)} if error.__cause__ else {}
-            log.error("failed", extra={"error_type": type(error).__name__, "reason": str(error)} | cause)  # noqa: TRY400
+            logger.error("failed", extra={"error_type": type(error).__name__, "reason": str(error)} | cause)  # noqa: TRY400
             raise
         except Exception as error:
-            log.exception("failed", extra={"error_type": type(error).__name__, "reason": str(error)})
+            logger.exception("failed", extra={"error_type": type(error).__name__, "reason": str(error)})
             raise
-        log.append_keys(**{name: answer[name] for name in _LOGGED if answer.get(name) is not None})
-        log.info("done", extra={"answer": {name: value for name, value in answer.items() if name != "files"}})
+        logger.append_keys(**{name: answer[name] for name in _LOGGED if answer.get(name) is not None})
+        logger.info("done", extra={"answer": {name: value for name, value in answer.items() if name != "files"}})
         return answer
 
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Answer:
-        observed = _log().inject_lambda_context(logged, clear_state=True)
+        observed = log().inject_lambda_context(logged, clear_state=True)
         answer: Answer = _trace().capture_lambda_handler(observed)(event, context)
         return answer
 

@@ -32,5 +32,6 @@ MODULES = (
     "lakehouse.local.glue_jobs",
     "lakehouse.local.crawlers",
     "lakehouse.local.codebuild",
+    "lakehouse.local.message_moves",
     "lakehouse.local.step_functions",
 )

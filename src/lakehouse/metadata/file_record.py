@@ -98,6 +98,7 @@ class FileRecord:
         drift_count: How many differences there are.
         error_type: Class name of the error of a failed attempt.
         reason: Its message.
+        next_attempt: The attempt that waits in the queue already, where the failure passes by itself.
         duplicate_of: ``file_id`` of the conversion that makes this one needless.
     """
 
@@ -136,6 +137,7 @@ class FileRecord:
     drift_count: int = 0
     error_type: str | None = None
     reason: str | None = None
+    next_attempt: int | None = None
     duplicate_of: str | None = None
 
     @classmethod

@@ -54,6 +54,7 @@ _OF_AN_ATTEMPT = (
     *sorted(RESULT_FIELDS - {"drift", "engine", "rows_total", "rows_read"}),
     "error_type",
     "finished_at",
+    "next_attempt",
     "reason",
 )
 # An item holds 400 KB at most, and every write of it costs by its size: long texts are cut, of many differences the
@@ -219,6 +220,7 @@ class FileRecords(FileLookup):
         reason: str,
         execution_arn: str | None = None,
         drift: Sequence[Difference] | None = None,
+        next_attempt: int | None = None,
         claim: str | None = None,
     ) -> FileRecord:
         """Record a failed attempt, also one that never started.
@@ -230,6 +232,7 @@ class FileRecords(FileLookup):
             reason: Its message.
             execution_arn: The execution that failed, where known: it cannot fail an attempt that another one runs.
             drift: What differs from the contract, where that is why it failed.
+            next_attempt: The attempt that waits in the queue already, where the failure passes by itself.
             claim: What ``start`` gave, where a conversion failed by itself.
 
         Returns:
@@ -254,6 +257,7 @@ class FileRecords(FileLookup):
             "attempt": attempt,
             "error_type": error_type,
             "reason": _short(reason, _REASON_LENGTH),
+            "next_attempt": next_attempt,
             "finished_at": self._clock(),
         } | ({} if drift is None else _drift([asdict(one) for one in drift]))
         return self._change(file_id, changes, allowed, f"fail attempt {attempt}")

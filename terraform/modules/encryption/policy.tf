@@ -18,7 +18,7 @@ locals {
   ]
 
   _services = [
-    for service in ["dynamodb", "glue", "lambda", "s3"] : "${service}.${local._region}.amazonaws.com"
+    for service in ["dynamodb", "glue", "lambda", "s3", "sqs"] : "${service}.${local._region}.amazonaws.com"
   ]
 
   # In a key policy "*" means this key. The account's root principal stands for whoever IAM lets: a statement opens the
@@ -67,6 +67,16 @@ locals {
           Bool         = { "kms:GrantIsForAWSResource" = "true" }
           StringEquals = { "kms:CallerAccount" = local._account, "kms:ViaService" = local._services }
         }
+      },
+      {
+        # S3 encrypts its messages to a queue as itself:
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+        Sid       = "NotifyByS3"
+        Effect    = "Allow"
+        Principal = { Service = "s3.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local._account } }
       },
       {
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

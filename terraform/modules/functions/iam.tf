@@ -58,6 +58,32 @@ locals {
       Action   = ["dynamodb:Query"]
       Resource = ["${var.files_table.arn}/index/key-created_at-index"]
     }
+    guard_dependencies = {
+      Sid      = "GuardDependencies"
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource = [var.circuits_table.arn]
+    }
+    start_conversions = {
+      Sid      = "StartConversions"
+      Effect   = "Allow"
+      Action   = ["states:StartExecution"]
+      Resource = [var.file_conversion_arn]
+    }
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    receive_landed = {
+      Sid      = "ReceiveLanded"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      Resource = [var.landed_queue.arn]
+    }
+    # A file that waits, or is tried again, goes back as a new message.
+    send_landed = {
+      Sid      = "SendLanded"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [var.landed_queue.arn]
+    }
     register_files = {
       Sid      = "RegisterFiles"
       Effect   = "Allow"
@@ -67,7 +93,7 @@ locals {
   }
 
   # What every function may do.
-  _services = [for service in ["dynamodb", "lambda", "s3"] : "${service}.${data.aws_region.current.name}.amazonaws.com"]
+  _services = [for service in ["dynamodb", "lambda", "s3", "sqs"] : "${service}.${data.aws_region.current.name}.amazonaws.com"]
   _common = {
     for key in keys(local.functions) : key => [
       {

@@ -24,6 +24,18 @@ locals {
         local.permissions.find_uploads, local.permissions.record_files, local.permissions.find_other_versions,
       ]
     }
+    ingest = {
+      description = "Takes in what landed: registers each file and starts its conversion"
+      memory_mb   = 1024
+      # A message is not delivered again while the function may still work on it.
+      # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+      timeout_seconds = floor(var.landed_queue.visibility_seconds / 6)
+      statements = [
+        local.permissions.read_raw, local.permissions.find_raw, local.permissions.register_files,
+        local.permissions.guard_dependencies, local.permissions.start_conversions, local.permissions.receive_landed,
+        local.permissions.send_landed,
+      ]
+    }
     plan_files = {
       description     = "Lists what landed in the raw layer and is not converted yet"
       memory_mb       = 512
@@ -34,7 +46,9 @@ locals {
       description     = "Records why a file could not be converted"
       memory_mb       = 512
       timeout_seconds = 60
-      statements      = [local.permissions.register_files]
+      statements = [
+        local.permissions.register_files, local.permissions.guard_dependencies, local.permissions.send_landed,
+      ]
     }
   }
 
@@ -65,6 +79,7 @@ resource "aws_lambda_function" "this" {
   s3_bucket     = aws_s3_object.package.bucket
   s3_key        = aws_s3_object.package.key
   memory_size   = each.value.memory_mb
+  publish       = true
   timeout       = each.value.timeout_seconds
   kms_key_arn   = var.kms_key_arn
   tags          = merge(local.tags, { Function = each.key })
@@ -92,6 +107,16 @@ resource "aws_lambda_function" "this" {
 
   # Lambda checks at creation that the role lets it write logs and traces.
   depends_on = [aws_iam_role_policy.this]
+}
+
+# What events invoke: it moves to another version on purpose, not because code was uploaded.
+resource "aws_lambda_alias" "live" {
+  for_each = aws_lambda_function.this
+
+  name             = "live"
+  description      = "The version in use"
+  function_name    = each.value.function_name
+  function_version = each.value.version
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -3,6 +3,16 @@ variable "artifacts_bucket" {
   type        = object({ name = string, arn = string })
 }
 
+variable "circuits_table" {
+  description = "DynamoDB table of the circuit breakers."
+  type        = object({ name = string, arn = string })
+}
+
+variable "file_conversion_arn" {
+  description = "ARN of the state machine that converts one file."
+  type        = string
+}
+
 variable "files_table" {
   description = "DynamoDB table of the file records."
   type        = object({ name = string, arn = string })
@@ -11,6 +21,11 @@ variable "files_table" {
 variable "kms_key_arn" {
   description = "ARN of the KMS key that encrypts everything at rest."
   type        = string
+}
+
+variable "landed_queue" {
+  description = "Queue of the files that landed, and for how long a message is hidden from others."
+  type        = object({ arn = string, visibility_seconds = number })
 }
 
 variable "layers" {

@@ -27,6 +27,10 @@ locals {
       name     = "${var.name_prefix}-watermarks"
       hash_key = "source"
     }
+    circuits = {
+      name     = "${var.name_prefix}-circuits"
+      hash_key = "dependency"
+    }
   }
 }
 

@@ -5,13 +5,16 @@ mock_provider "aws" {
 }
 
 variables {
-  name_prefix        = "lakehouse-test"
-  kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  artifacts_bucket   = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
-  files_table        = { name = "files-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table" }
-  log_retention_days = 30
-  package_dir        = "../../testing/package"
-  settings           = { LAKEHOUSE_PROJECT = "lakehouse", LAKEHOUSE_RAW_BUCKET = "raw-bucket" }
+  name_prefix         = "lakehouse-test"
+  kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  artifacts_bucket    = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
+  circuits_table      = { name = "circuits-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/circuits-table" }
+  file_conversion_arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:file-conversion"
+  landed_queue        = { arn = "arn:aws:sqs:eu-central-1:123456789012:landed-files", visibility_seconds = 720 }
+  files_table         = { name = "files-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table" }
+  log_retention_days  = 30
+  package_dir         = "../../testing/package"
+  settings            = { LAKEHOUSE_PROJECT = "lakehouse", LAKEHOUSE_RAW_BUCKET = "raw-bucket" }
   layers = {
     raw        = { bucket = { name = "raw-bucket", arn = "arn:aws:s3:::raw-bucket" }, prefix = "raw-data/" }
     processed  = { bucket = { name = "processed-bucket", arn = "arn:aws:s3:::processed-bucket" }, prefix = "processed-data/" }
@@ -26,6 +29,7 @@ run "each_function_has_its_name_and_its_handler" {
     condition = { for key, function in aws_lambda_function.this : key => [function.function_name, function.handler] } == {
       register_file  = ["lakehouse-test-register-file", "lakehouse.functions.register_file.handler"]
       convert_file   = ["lakehouse-test-convert-file", "lakehouse.functions.convert_file.handler"]
+      ingest         = ["lakehouse-test-ingest", "lakehouse.functions.ingest.handler"]
       plan_files     = ["lakehouse-test-plan-files", "lakehouse.functions.plan_files.handler"]
       record_failure = ["lakehouse-test-record-failure", "lakehouse.functions.record_failure.handler"]
     }
@@ -130,4 +134,29 @@ run "a_folder_without_its_slash_is_refused" {
   }
 
   expect_failures = [var.layers]
+}
+
+run "ingest_runs_for_a_sixth_of_the_time_that_its_messages_are_hidden" {
+  command = plan
+
+  variables {
+    landed_queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:landed-files", visibility_seconds = 300 }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["ingest"].timeout == 50
+    error_message = "It may run for ${aws_lambda_function.this["ingest"].timeout} seconds."
+  }
+}
+
+run "an_alias_names_the_published_version_of_each_function" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for key, alias in aws_lambda_alias.live : alias.name == "live" && alias.function_version == aws_lambda_function.this[key].version &&
+      aws_lambda_function.this[key].publish
+    ])
+    error_message = "The aliases are ${jsonencode(aws_lambda_alias.live)}."
+  }
 }

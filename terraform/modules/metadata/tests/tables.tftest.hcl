@@ -17,6 +17,7 @@ run "the_tables_carry_the_prefix" {
       files         = "lakehouse-test-etl-pipeline-metadata"
       pipeline_runs = "lakehouse-test-pipeline-runs"
       watermarks    = "lakehouse-test-watermarks"
+      circuits      = "lakehouse-test-circuits"
     }
     error_message = "The tables are ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.name })}."
   }
@@ -30,6 +31,7 @@ run "the_tables_have_the_keys_that_the_code_reads_by" {
       files         = "file_id"
       pipeline_runs = "pipeline_name + execution_date"
       watermarks    = "source"
+      circuits      = "dependency"
     }
     error_message = "The keys are ${jsonencode({ for key, table in aws_dynamodb_table.this : key => [table.hash_key, table.range_key] })}."
   }
@@ -46,6 +48,7 @@ run "the_tables_have_the_keys_that_the_code_reads_by" {
       pipeline_runs = {
         "status-start_time-index" = ["status", "start_time", "ALL"]
       }
+      circuits   = {}
       watermarks = {}
     }
     error_message = "The indexes are others: ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.global_secondary_index })}"
@@ -68,7 +71,7 @@ run "only_pipeline_runs_expire" {
   command = plan
 
   assert {
-    condition     = { for key, table in aws_dynamodb_table.this : key => [for ttl in table.ttl : ttl.attribute_name if ttl.enabled] } == { files = [], pipeline_runs = ["expires_at"], watermarks = [] }
+    condition     = { for key, table in aws_dynamodb_table.this : key => [for ttl in table.ttl : ttl.attribute_name if ttl.enabled] } == { circuits = [], files = [], pipeline_runs = ["expires_at"], watermarks = [] }
     error_message = "Items expire otherwise: ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.ttl })}"
   }
 }

@@ -1,0 +1,1 @@
+"""Messages to people: what happened, where, why, and what to do next."""

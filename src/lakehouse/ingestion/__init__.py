@@ -1,0 +1,1 @@
+"""From an event that a file landed to the execution that converts it."""

@@ -1,0 +1,108 @@
+"""Which failures pass by themselves, and when the file is tried again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lakehouse.aws_errors import translate
+from lakehouse.errors import PublishedMeanwhileError, ServiceUnavailableError, ThrottledError
+from lakehouse.ingestion.messages import LandedFile
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from lakehouse.metadata.circuits import Circuits
+
+MOST_ATTEMPTS = 5
+_FIRST_DELAY_SECONDS = 30
+_LONGEST_DELAY_SECONDS = 900
+
+# Names of errors that say: not now. Ours, and those that Step Functions gives to a service's refusal.
+_TRANSIENT = frozenset(
+    {
+        *(kind.__name__ for kind in (PublishedMeanwhileError, ServiceUnavailableError, ThrottledError)),
+        "Glue.ConcurrentRunsExceededException",
+        "Glue.InternalServiceException",
+        "Glue.OperationTimeoutException",
+        "Glue.ResourceNumberLimitExceededException",
+        "Glue.ThrottlingException",
+        "Lambda.AWSLambdaException",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.SdkClientException",
+        "Lambda.ServiceException",
+        "Lambda.TooManyRequestsException",
+    }
+)
+
+
+def is_transient(error_type: str) -> bool:
+    """Whether the same file may be converted later.
+
+    Args:
+        error_type: Class name of an error of ours, or AWS's name for it, as a state machine reports it.
+
+    Returns:
+        True for throttling, lacking capacity, time-outs and errors of the service itself.
+    """
+    return error_type in _TRANSIENT
+
+
+def dependency_of(error_type: str) -> str | None:
+    """Who refused the work.
+
+    Args:
+        error_type: As for ``is_transient``.
+
+    Returns:
+        ``glue`` or ``lambda``; None where no engine is to blame.
+    """
+    service = error_type.partition(".")[0].lower()
+    return service if is_transient(error_type) and service in {"glue", "lambda"} else None
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Has files tried again whose failure passes by itself.
+
+    Attributes:
+        circuits: The circuits of the engines.
+        sqs: SQS client.
+        queue_url: The queue of landed files.
+    """
+
+    circuits: Circuits
+    sqs: SQSClient
+    queue_url: str
+
+    def note(self, landed: LandedFile, error_type: str, reason: str) -> bool:
+        """Note a failure, and send the file back to the queue if it may succeed later.
+
+        Args:
+            landed: The file and the attempt that failed.
+            error_type: As for ``is_transient``.
+            reason: What the error says.
+
+        Returns:
+            Whether the file is tried again.
+
+        Raises:
+            TransientError: AWS did not take it: note it again.
+        """
+        dependency = dependency_of(error_type)
+        if dependency is not None:
+            self.circuits.refused(dependency, reason)
+        if not is_transient(error_type) or landed.attempt >= MOST_ATTEMPTS:
+            return False
+        again = LandedFile(landed.bucket, landed.key, landed.version_id, landed.attempt + 1)
+        # Full jitter: files that failed together do not come back together.
+        limit = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** (landed.attempt - 1))
+        delay = random.randint(0, limit)  # noqa: S311 - jitter, not a secret
+        try:
+            self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=again.message, DelaySeconds=delay)
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, f"Sending {landed.key} back to {self.queue_url}") from error
+        return True
