@@ -66,7 +66,7 @@ _tasks: dict[str, _Task] = {}
 
 
 def _queue(arn: str, what: str) -> Json:
-    found = sqs._queue_by_arn(arn) if arn else None
+    found: Json | None = sqs._queue_by_arn(arn) if arn else None
     if found is None:
         raise sqs._Err("ResourceNotFoundException", f"The {what} queue {arn or '(none)'} doesn't exist.")
     return found
