@@ -6,14 +6,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lakehouse.contracts.catalog import ContractCatalog
-from lakehouse.errors import PermanentError
+from lakehouse.errors import PermanentError, PoisonMessageError
 from lakehouse.functions import record_failure, surroundings
 from lakehouse.functions.register_file import Registration, register
 from lakehouse.functions.surroundings import Answer, Event
 from lakehouse.ingestion.intake import Intake
 from lakehouse.ingestion.messages import LandedFile, landed_files
+from lakehouse.ingestion.retries import backoff_seconds
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -67,7 +69,24 @@ def _take(record: SQSRecord) -> None:
     except Exception as error:
         # The batch goes on; this message is delivered again.
         logger.exception("failed", extra={"error_type": type(error).__name__, "reason": str(error)})
+        _deliver_again(record, error)
         raise
+
+
+def _deliver_again(record: SQSRecord, error: Exception) -> None:
+    """Have a message delivered again when it may succeed: the queue alone would wait for as long as a batch may take."""
+    receives = int(record.attributes.approximate_receive_count)
+    # What nobody can read does not get better by waiting: it is a dead letter soon, and people are told.
+    delay = 0 if isinstance(error, PoisonMessageError) else backoff_seconds(receives)
+    try:
+        surroundings.sqs().change_message_visibility(
+            QueueUrl=surroundings.settings().landed_queue_url,
+            ReceiptHandle=record.receipt_handle,
+            VisibilityTimeout=delay,
+        )
+    except (BotoCoreError, ClientError) as refusal:
+        # It comes again all the same, when the queue shows it.
+        surroundings.log().warning("delivered again later", extra={"reason": str(refusal)})
 
 
 def handler(event: Event, context: LambdaContext) -> Any:

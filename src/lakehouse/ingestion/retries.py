@@ -64,6 +64,22 @@ def dependency_of(error_type: str) -> str | None:
     return service if is_transient(error_type) and service in {"glue", "lambda"} else None
 
 
+def backoff_seconds(tries: int) -> int:
+    """For how long to wait before the next try: exponential, with full jitter, at most a quarter of an hour.
+
+    Args:
+        tries: Tries so far, from 1.
+
+    Returns:
+        Whole seconds, any number up to the limit: what failed together does not come back together.
+
+    Source:
+        https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    limit = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** (tries - 1))
+    return random.randint(0, limit)  # noqa: S311 - jitter, not a secret
+
+
 @dataclass(frozen=True, slots=True)
 class Retries:
     """Has files tried again whose failure passes by itself.
@@ -98,9 +114,7 @@ class Retries:
         if not is_transient(error_type) or landed.attempt >= MOST_ATTEMPTS:
             return False
         again = LandedFile(landed.bucket, landed.key, landed.version_id, landed.attempt + 1)
-        # Full jitter: files that failed together do not come back together.
-        limit = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** (landed.attempt - 1))
-        delay = random.randint(0, limit)  # noqa: S311 - jitter, not a secret
+        delay = backoff_seconds(landed.attempt)
         try:
             self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=again.message, DelaySeconds=delay)
         except (ClientError, BotoCoreError) as error:
