@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lakehouse.aws_errors import translate
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.errors import InputFileError, ServiceUnavailableError
-from lakehouse.metadata.identity import RAW_PREFIX, RAW_SUFFIX
+from lakehouse.metadata.identity import RAW_PREFIX, RAW_SUFFIX, file_id
 
 _DIGEST = "sha256"
 _CHUNK_BYTES = 1 << 20
@@ -27,14 +27,21 @@ class Landed:
     Attributes:
         dataset: The dataset it belongs to.
         key: Its object key.
+        file_id: The identity of this version of it.
         size_bytes: Its size.
         is_new: False when the same bytes already were there: nothing was uploaded.
     """
 
     dataset: str
     key: str
+    file_id: str
     size_bytes: int
     is_new: bool
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.key.rpartition("/")[2]
 
 
 def dataset_of(file: Path, contracts: ContractCatalog) -> str:
@@ -83,9 +90,11 @@ def land(client: Any, bucket: str, file: Path, dataset: str) -> Landed:
     digest = _sha256(file)
     size = file.stat().st_size
     try:
-        if _stored_digest(client, bucket, key) == digest:
-            return Landed(dataset, key, size, is_new=False)
-        client.upload_file(str(file), bucket, key, ExtraArgs={"Metadata": {_DIGEST: digest}})
+        known = _head(client, bucket, key)
+        is_new = known is None or known["Metadata"].get(_DIGEST) != digest
+        if is_new:
+            client.upload_file(str(file), bucket, key, ExtraArgs={"Metadata": {_DIGEST: digest}})
+        head = client.head_object(Bucket=bucket, Key=key) if is_new or known is None else known
     except S3UploadFailedError as error:
         # boto3's transfer manager hides the real error in its own: https://github.com/boto/boto3/issues/1128
         cause = error.__context__
@@ -94,18 +103,18 @@ def land(client: Any, bucket: str, file: Path, dataset: str) -> Landed:
         raise translate(cause, f"Uploading {file.name} to s3://{bucket}/{key}") from error
     except (BotoCoreError, ClientError) as error:
         raise translate(error, f"Uploading {file.name} to s3://{bucket}/{key}") from error
-    return Landed(dataset, key, size, is_new=True)
+    identity = file_id(bucket, key, version_id=head.get("VersionId"), etag=head["ETag"])
+    return Landed(dataset, key, identity, size, is_new)
 
 
-def _stored_digest(client: Any, bucket: str, key: str) -> str | None:
+def _head(client: Any, bucket: str, key: str) -> dict[str, Any] | None:
     try:
-        head = client.head_object(Bucket=bucket, Key=key)
+        head: dict[str, Any] = client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None
         raise
-    found: str | None = head["Metadata"].get(_DIGEST)
-    return found
+    return head
 
 
 def _sha256(file: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,20 @@ class Laptop:
         assert found, f"no record of {key}"
         newest: dict[str, Any] = found[0]
         return newest
+
+    @contextmanager
+    def lost_events(self) -> Iterator[None]:
+        """Nobody hears of what lands meanwhile."""
+        functions = self.deployment.client("lambda")
+        queue = self.stack.outputs()["queues"]["value"]["landed"]
+        name = self.stack.outputs()["functions"]["value"]["ingest"]
+        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            self.deployment.client("sqs").purge_queue(QueueUrl=queue)
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
     @property
     def deployment(self) -> Deployment:

@@ -53,8 +53,9 @@ def failed_run(laptop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     folder = tmp_path_factory.mktemp("bad")
     write_bad_files(folder)
     generate(folder / GOOD, rows=1_000, dirty_share=0.01, seed=4)
-    laptop.json("ingest", *(folder / name for name in (*BAD, GOOD)))
-    run: dict[str, Any] = laptop.json("run", "--watch", check=False)
+    with laptop.lost_events():
+        laptop.json("ingest", *(folder / name for name in (*BAD, GOOD)))
+        run: dict[str, Any] = laptop.json("run", "--watch", check=False)
     return run
 
 
@@ -121,6 +122,23 @@ def test_failed_files_are_tried_again_only_when_asked(failed_run: dict[str, Any]
     run = laptop.json("run", "--watch", "--retry-failed", "--no-transform", check=False)
     assert (run["status"], run["files_planned"]) == ("FAILED", len(BAD))
     assert laptop.file("raw-data/yellow_tripdata/yellow_tripdata_2019-01.parquet")["attempt"] == 2
+
+
+def test_every_real_bad_file_that_lands_is_refused_by_its_event(laptop, shared_data: Path) -> None:
+    files = sorted((shared_data / "bad").glob("*.parquet"))
+    assert files
+    records = laptop.json("ingest", "--watch", "--dataset", "bad_files", *files, check=False)
+    found = {
+        Path(record["key"]).name: (record["status"], record["error_type"], record["attempt"]) for record in records
+    }
+    assert found == {
+        "ARROW-GH-41321.parquet": ("FAILED", "CorruptFileError", 1),
+        "ARROW-GH-45185.parquet": ("FAILED", "CorruptFileError", 1),
+        "fact_trips.one-newline.parquet": ("FAILED", "NotParquetError", 1),
+        "yellow_tripdata_2021-01.truncated.parquet": ("FAILED", "TruncatedFileError", 1),
+        "yellow_tripdata_2024-01.s3-accessdenied-xml.parquet": ("FAILED", "NotParquetError", 1),
+    }
+    assert all(Path(record["key"]).name in record["reason"] for record in records)
 
 
 def test_a_file_that_vanishes_between_landing_and_job_fails_by_name(laptop) -> None:

@@ -28,7 +28,7 @@ def built(laptop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("samples")
     for dataset, rows in ROWS.items():
         generate(folder / f"{dataset}_2025-07.parquet", rows, 0.02, 7, dataset)
-    laptop.json("ingest", *sorted(folder.iterdir()))
+    laptop.json("ingest", "--watch", *sorted(folder.iterdir()))
     run: dict[str, Any] = laptop.json("run", "--watch")
     return run
 

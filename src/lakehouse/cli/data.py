@@ -1,4 +1,4 @@
-"""Commands about files: landing them, seeing their records, and what was quarantined."""
+"""Commands about files: making samples, seeing their records, and what was quarantined."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from lakehouse.cli.presentation import (
 )
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.errors import RecordNotFoundError
-from lakehouse.landing import dataset_of, land
 from lakehouse.metadata.file_record import FileRecord, FileStatus
 from lakehouse.metadata.files import FileRecords
 from lakehouse.settings import Workplace
@@ -40,37 +39,6 @@ SHORT_ID = 12
 def file_records(target: Deployment) -> FileRecords:
     """The file records of a deployment."""
     return FileRecords(target.client("dynamodb"), target.tables["files"])
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--dataset", help="The dataset the files belong to. Default: told by their names.")
-@output_option
-@click.pass_obj
-def ingest(workplace: Workplace, files: tuple[Path, ...], dataset: str | None, output: str) -> None:
-    """Land parquet FILES in the raw layer; the next run converts them.
-
-    A file whose bytes are there already is not uploaded again.
-    Example: lakehouse ingest yellow_tripdata_2022-01.parquet
-    """
-    target = deployment(workplace)
-    contracts = ContractCatalog.packaged()
-    client = target.client("s3")
-    landed = [land(client, target.buckets["raw"], file, dataset or dataset_of(file, contracts)) for file in files]
-    if output == "json":
-        print_json([asdict(item) for item in landed])
-        return
-    columns = [Column("Dataset"), Column("File", is_flexible=True), Column("Size", is_number=True), Column("")]
-    rows = [
-        (
-            item.dataset,
-            item.key.rpartition("/")[2],
-            bytes_text(item.size_bytes),
-            "landed" if item.is_new else "unchanged",
-        )
-        for item in landed
-    ]
-    console().print(table(columns, rows))
 
 
 @click.command()
@@ -327,4 +295,4 @@ def sample(path: Path, rows: int, dirty: float, seed: int, dataset: str | None) 
     )
 
 
-COMMANDS = (sample, ingest, files, quarantine)
+COMMANDS = (sample, files, quarantine)

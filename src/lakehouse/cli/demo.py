@@ -14,6 +14,7 @@ from rich.console import Console
 from lakehouse import pipeline
 from lakehouse.cli.data import SHORT_ID, file_records, print_files
 from lakehouse.cli.deployment import Deployment, deployment
+from lakehouse.cli.landing import ConversionWatch
 from lakehouse.cli.laptop import Steps, bring_up
 from lakehouse.cli.pipeline import Watcher, finished_run, print_outcome
 from lakehouse.cli.presentation import count_text, indented, seconds_text
@@ -61,27 +62,29 @@ def demo(context: click.Context, files: tuple[Path, ...]) -> None:
     with steps.step(f"Land {len(files)} file{'s' * (len(files) > 1)} in the raw bucket"):
         client = target.client("s3")
         landed = [land(client, target.buckets["raw"], file, dataset_of(file, contracts)) for file in files]
-    date = pipeline.execution_date(datetime.now(UTC))
     screen = steps.screen
-    screen.print("\nState machine lakehouse-pipeline:")
+    screen.print("\nEach file's event, by way of the queue, has it converted:")
+    start = time.monotonic()
+    records = ConversionWatch(file_records(target), screen).watch(landed)
+    steps.timings["Convert the files"] = time.monotonic() - start
+    if not any(item.is_new for item in landed):
+        screen.print("Nothing new landed: these bytes were converted before, and nothing is converted twice.")
+    screen.print()
+    print_files(records)
+    if records[0].output_uri:
+        _print_output(screen, target, records[0])
+    date = pipeline.execution_date(datetime.now(UTC))
+    screen.print("\nState machine lakehouse-pipeline, the daily run:")
     start = time.monotonic()
     arn = pipeline.start(target.client("stepfunctions"), target.state_machines["lakehouse_pipeline"], date)
     ended = Watcher(target, arn, screen).watch()
     steps.timings["Run the pipeline"] = time.monotonic() - start
     print_outcome(screen, ended, finished_run(target, date))
-    if not any(item.is_new for item in landed):
-        screen.print("\nNothing new landed: these bytes were converted before, and nothing is converted twice.")
-    found = [_latest_record(target, item.key) for item in landed]
-    records = [record for record in found if record is not None]
-    screen.print()
-    print_files(records)
-    if records and records[0].output_uri:
-        _print_output(screen, target, records[0])
-    is_done = ended.status == "SUCCEEDED"
-    if is_done:
+    is_built = ended.status == "SUCCEEDED"
+    if is_built:
         _print_queries(screen, target)
     screen.print(f"\n[dim]Whole demo: {seconds_text(sum(steps.timings.values()))}.[/] Next: lakehouse --help")
-    context.exit(0 if is_done else 1)
+    context.exit(0 if is_built and all(record.status.is_final for record in records) else 1)
 
 
 def _samples(folder: Path) -> tuple[Path, ...]:
@@ -102,10 +105,6 @@ def _print_queries(screen: Console, target: Deployment) -> None:
         result = queries.run(sql)
         print_rows(result, queries.rows(result), 10)
         screen.print(described(result), style="dim")
-
-
-def _latest_record(target: Deployment, key: str) -> FileRecord | None:
-    return next(iter(file_records(target).iterate(key=key)), None)
 
 
 def _print_output(screen: Console, target: Deployment, record: FileRecord) -> None:

@@ -74,7 +74,7 @@ def _take(record: SQSRecord) -> None:
 
 
 def _deliver_again(record: SQSRecord, error: Exception) -> None:
-    """Have a message delivered again when it may succeed: the queue alone would wait for as long as a batch may take."""
+    """Deliver a message again when it may succeed: the queue by itself waits for as long as a batch may take."""
     receives = int(record.attributes.approximate_receive_count)
     # What nobody can read does not get better by waiting: it is a dead letter soon, and people are told.
     delay = 0 if isinstance(error, PoisonMessageError) else backoff_seconds(receives)
