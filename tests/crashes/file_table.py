@@ -1,4 +1,4 @@
-"""The table of file records as the Terraform module ``metadata`` makes it, for tests that need no Terraform."""
+"""Tables as the Terraform module ``metadata`` makes them, for tests that need no Terraform."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def create_file_table(dynamodb: Any, name: str) -> None:
-    """Create it, with its indexes.
+    """Create the table of file records, with its indexes.
 
     Args:
         dynamodb: A boto3 DynamoDB client.
@@ -29,4 +29,19 @@ def create_file_table(dynamodb: Any, name: str) -> None:
             }
             for attribute in ("status", "dataset", "key")
         ],
+    )
+
+
+def create_circuits_table(dynamodb: Any, name: str) -> None:
+    """Create the table of circuit breakers.
+
+    Args:
+        dynamodb: A boto3 DynamoDB client.
+        name: The table's name.
+    """
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "dependency", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "dependency", "KeyType": "HASH"}],
     )

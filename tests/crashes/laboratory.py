@@ -11,36 +11,36 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from file_table import create_file_table
+from file_table import create_circuits_table, create_file_table
 from request_proxy import RequestProxy
 
 from lakehouse.contracts.catalog import ContractCatalog
 from lakehouse.functions import record_failure
 from lakehouse.functions.register_file import Registration, register
+from lakehouse.ingestion.retries import Retries
 from lakehouse.local import glue_jobs
 from lakehouse.local.endpoint import Endpoint
 from lakehouse.local.glue_jobs import spark
+from lakehouse.metadata.circuits import Circuits
 from lakehouse.metadata.files import FileRecords
 from lakehouse.sample import SampleFacts, generate
+from lakehouse.settings import Settings
 
 _HERE = Path(__file__).resolve().parent
 _JOB = _HERE.parents[1] / "glue_jobs" / "parquet_to_json.py"
-RAW, PROCESSED, TABLE = "crashes-raw", "crashes-processed", "crashes-files"
+RAW, PROCESSED, TABLE, CIRCUITS = "crashes-raw", "crashes-processed", "crashes-files", "crashes-circuits"
 _SETTINGS = {
-    "PROJECT": "lakehouse",
-    "ENVIRONMENT": "local",
+    **{setting.name.upper(): "unused" for setting in fields(Settings)},
     "RAW_BUCKET": RAW,
     "PROCESSED_BUCKET": PROCESSED,
     "FILES_TABLE": TABLE,
-    "PIPELINE_RUNS_TABLE": "unused",
-    "WATERMARKS_TABLE": "unused",
 }
 
 
@@ -117,6 +117,9 @@ class Laboratory:
         for bucket in (RAW, PROCESSED):
             self.s3.create_bucket(Bucket=bucket)
         create_file_table(dynamodb, TABLE)
+        create_circuits_table(dynamodb, CIRCUITS)
+        self._circuits, self._sqs = Circuits(dynamodb, CIRCUITS), session.client("sqs", **options)
+        self._queue = self._sqs.create_queue(QueueName="crashes-landed")["QueueUrl"]
         self.records = FileRecords(dynamodb, TABLE)
         return self
 
@@ -182,6 +185,7 @@ class Laboratory:
                 "error": {"Error": "Runtime.ExitError", "Cause": "the process ended with signal 9"},
             },
             self.records,
+            Retries(self._circuits, self._sqs, self._queue),
         )
 
     def start(self, file: File, attempt: int) -> Conversion:

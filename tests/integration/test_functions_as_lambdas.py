@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from lakehouse.metadata.file_record import FileStatus
 from lakehouse.metadata.files import FileRecords
 from lakehouse.package import FUNCTIONS_ZIP, build
+from lakehouse.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -98,13 +100,10 @@ def invoke(aws: Callable[..., Any], s3: Any, records: FileRecords, package: Path
             Timeout=120,
             Environment={
                 "Variables": {
-                    "LAKEHOUSE_PROJECT": "lakehouse",
-                    "LAKEHOUSE_ENVIRONMENT": "test",
+                    **{f"LAKEHOUSE_{setting.name.upper()}": "unused" for setting in fields(Settings)},
                     "LAKEHOUSE_RAW_BUCKET": RAW,
                     "LAKEHOUSE_PROCESSED_BUCKET": PROCESSED,
                     "LAKEHOUSE_FILES_TABLE": TABLE,
-                    "LAKEHOUSE_PIPELINE_RUNS_TABLE": "unused",
-                    "LAKEHOUSE_WATERMARKS_TABLE": "unused",
                     "POWERTOOLS_SERVICE_NAME": name,
                 }
             },
@@ -150,7 +149,8 @@ def test_a_file_is_planned_registered_and_converted(invoke: Invoke, s3: Any, rec
     lines = s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()
     assert [json.loads(line) for line in lines] == [{"id": n, "name": f"n{n}"} for n in range(1_000)]
 
-    assert invoke("plan_files", run_id="run-2", datasets=["whole"])[0] == {"files": [], "count": 0, "more": False}
+    again, _ = invoke("plan_files", run_id="run-2", datasets=["whole"])
+    assert again == {"files": [], "list": None, "count": 0, "more": False, "start_after": None}
     again = put(s3, "raw-data/whole/a.parquet", parquet(1_000))
     assert invoke("register_file", **again)[0]["status"] == "SKIPPED"
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,19 +17,17 @@ import pytest
 from lakehouse.local import glue_jobs
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
+from lakehouse.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 RAW, PROCESSED, TABLE = "job-script-raw", "job-script-processed", "job-script-files"
 SETTINGS = {
-    "PROJECT": "lakehouse",
-    "ENVIRONMENT": "local",
+    **{setting.name.upper(): "unused" for setting in fields(Settings)},
     "RAW_BUCKET": RAW,
     "PROCESSED_BUCKET": PROCESSED,
     "FILES_TABLE": TABLE,
-    "PIPELINE_RUNS_TABLE": "unused",
-    "WATERMARKS_TABLE": "unused",
 }
 
 

@@ -10,11 +10,14 @@ import pytest
 from moto import mock_aws
 
 from lakehouse.aws_errors import client_config
+from lakehouse.ingestion.retries import Retries
+from lakehouse.metadata.circuits import Circuits
 
 FILES_TABLE = "lakehouse-test-etl-pipeline-metadata"
 PIPELINE_RUNS_TABLE = "lakehouse-test-pipeline-runs"
 WATERMARKS_TABLE = "lakehouse-test-watermarks"
 CIRCUITS_TABLE = "lakehouse-test-circuits"
+NOTIFICATIONS_TABLE = "lakehouse-test-notifications"
 
 
 @pytest.fixture
@@ -31,12 +34,13 @@ def aws_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def dynamodb(aws_account: None) -> Any:
-    """A DynamoDB client, with the three metadata tables deployed."""
+    """A DynamoDB client, with the metadata tables deployed."""
     client = boto3.client("dynamodb", config=client_config())
     _table(client, FILES_TABLE, ["file_id"], {"status": "created_at", "dataset": "created_at", "key": "created_at"})
     _table(client, PIPELINE_RUNS_TABLE, ["pipeline_name", "execution_date"], {"status": "start_time"})
     _table(client, WATERMARKS_TABLE, ["source"], {})
     _table(client, CIRCUITS_TABLE, ["dependency"], {})
+    _table(client, NOTIFICATIONS_TABLE, ["notification_id"], {})
     return client
 
 
@@ -86,3 +90,21 @@ def watermarks_table(dynamodb: Any) -> str:
 @pytest.fixture
 def circuits_table(dynamodb: Any) -> str:
     return CIRCUITS_TABLE
+
+
+@pytest.fixture
+def notifications_table(dynamodb: Any) -> str:
+    return NOTIFICATIONS_TABLE
+
+
+@pytest.fixture
+def queue(aws_account: None) -> Any:
+    """The queue of landed files: its client and its URL."""
+    client = boto3.client("sqs")
+    return client, client.create_queue(QueueName="landed")["QueueUrl"]
+
+
+@pytest.fixture
+def retries(dynamodb: Any, circuits_table: str, queue: Any) -> Retries:
+    """Sends files back to that queue."""
+    return Retries(Circuits(dynamodb, circuits_table), *queue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,6 +20,7 @@ from lakehouse.metadata.circuits import FAILURES
 from lakehouse.metadata.file_record import FileStatus
 from lakehouse.metadata.files import FileRecords
 from lakehouse.metadata.identity import file_id
+from lakehouse.settings import Settings
 
 RAW = "lakehouse-test-raw"
 CONTEXT = SimpleNamespace(
@@ -93,16 +95,16 @@ def parquet() -> bytes:
 def world(dynamodb: Any, files_table: str, circuits_table: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
     for name, value in {
-        "PROJECT": "lakehouse",
-        "ENVIRONMENT": "test",
+        **{setting.name.upper(): "unused" for setting in fields(Settings)},
         "RAW_BUCKET": RAW,
-        "PROCESSED_BUCKET": "lakehouse-test-processed",
         "FILES_TABLE": files_table,
-        "PIPELINE_RUNS_TABLE": "lakehouse-test-pipeline-runs",
-        "WATERMARKS_TABLE": "lakehouse-test-watermarks",
         "CIRCUITS_TABLE": circuits_table,
         "FILE_CONVERSION_ARN": made.machine,
         "LANDED_QUEUE_URL": made.queue,
+        "NOTIFICATIONS_TABLE": "lakehouse-test-notifications",
+        "INFO_TOPIC_ARN": "unused",
+        "WARNING_TOPIC_ARN": "unused",
+        "CRITICAL_TOPIC_ARN": "unused",
     }.items():
         monkeypatch.setenv(f"LAKEHOUSE_{name}", value)
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")

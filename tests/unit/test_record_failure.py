@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
 import pytest
 
 from lakehouse.errors import PermanentError
 from lakehouse.functions.record_failure import Failure, record
 from lakehouse.ingestion.messages import LandedFile, landed_files
 from lakehouse.ingestion.retries import MOST_ATTEMPTS, Retries
-from lakehouse.metadata.circuits import Circuits
 from lakehouse.metadata.file_record import FileStatus, NewFile
 from lakehouse.metadata.files import FileRecords
 from lakehouse.metadata.identity import file_id
@@ -25,18 +23,6 @@ RESULT = {"rows_read": 3, "rows_written": 3, "rows_quarantined": 0, "output_uri"
 @pytest.fixture
 def records(dynamodb: Any, files_table: str) -> FileRecords:
     return FileRecords(dynamodb, files_table)
-
-
-@pytest.fixture
-def queue(aws_account: None) -> Any:
-    """The queue of landed files: its client and its URL."""
-    client = boto3.client("sqs")
-    return client, client.create_queue(QueueName="landed")["QueueUrl"]
-
-
-@pytest.fixture
-def retries(dynamodb: Any, circuits_table: str, queue: Any) -> Retries:
-    return Retries(Circuits(dynamodb, circuits_table), *queue)
 
 
 def register(records: FileRecords, **changes: Any) -> str:

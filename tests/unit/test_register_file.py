@@ -32,6 +32,7 @@ from lakehouse.errors import (
 )
 from lakehouse.functions.record_failure import record as record_failure
 from lakehouse.functions.register_file import Registration, register
+from lakehouse.ingestion.retries import Retries
 from lakehouse.metadata.file_record import FileStatus
 from lakehouse.metadata.files import FileRecords
 
@@ -153,6 +154,21 @@ def test_allowed_drift_is_noted_on_the_record(s3: Any, records: FileRecords, con
     assert record.drift_count == 1
 
 
+def test_the_same_attempt_does_not_read_the_file_again(
+    s3: Any, records: FileRecords, contracts: ContractCatalog
+) -> None:
+    wanted = put(s3, parquet())
+    answer = register(wanted, s3, records, contracts)
+    reads: list[str] = []
+    s3.meta.events.register("before-call.s3.GetObject", lambda **_: reads.append("GetObject"))
+    assert register(wanted, s3, records, contracts) == answer
+    assert reads == []
+    # Of another attempt, the contract may be another one.
+    records.fail(answer["file_id"], attempt=1, error_type="ThrottledError", reason="slow down")
+    register(replace(wanted, attempt=2), s3, records, contracts)
+    assert reads != []
+
+
 def test_drift_that_the_contract_does_not_allow_is_refused_column_by_column(
     s3: Any, records: FileRecords, contracts: ContractCatalog
 ) -> None:
@@ -165,12 +181,15 @@ def test_drift_that_the_contract_does_not_allow_is_refused_column_by_column(
     )
 
 
-def test_a_failed_files_record_keeps_what_differs(s3: Any, records: FileRecords, contracts: ContractCatalog) -> None:
+def test_a_failed_files_record_keeps_what_differs(
+    s3: Any, records: FileRecords, contracts: ContractCatalog, retries: Retries
+) -> None:
     wanted = put(s3, parquet(fare=pa.array(["a", "b", "c"])))
     with pytest.raises(SchemaDriftError) as refused:
         register(wanted, s3, records, contracts)
     caught = {"Error": "SchemaDriftError", "Cause": json.dumps({"errorMessage": str(refused.value)})}
-    answer = record_failure({"bucket": BUCKET, "key": KEY, "version_id": wanted.version_id, "error": caught}, records)
+    event = {"bucket": BUCKET, "key": KEY, "version_id": wanted.version_id, "error": caught}
+    answer = record_failure(event, records, retries)
     failed = records.get(answer["file_id"])
     assert failed.status is FileStatus.FAILED
     assert [difference.column for difference in failed.drift] == ["fare"]

@@ -110,6 +110,8 @@ def register(wanted: Registration, client: S3Client, records: FileRecords, contr
         if duplicate is not None:
             skipped = records.skip(record.file_id, duplicate_of=duplicate.file_id)
             return _answer(skipped, wanted.attempt, skipped.status)
+    if _is_described(record, wanted):
+        return _answer(record, wanted.attempt, FileStatus.REGISTERED)
     contract = contracts.find(record.dataset)
     facts = inspect(S3Source(client, new.bucket, new.key, new.version_id))
     drift = Drift(record.dataset) if contract is None else compare(contract, facts.schema)
@@ -123,6 +125,17 @@ def register(wanted: Registration, client: S3Client, records: FileRecords, contr
     )
     drift.require_allowed()
     return _answer(described, wanted.attempt, FileStatus.REGISTERED)
+
+
+def _is_described(record: FileRecord, wanted: Registration) -> bool:
+    """Whether this attempt has looked at the file: the intake did, before it started the execution that asks again."""
+    return (
+        record.status is FileStatus.REGISTERED
+        and record.attempt == wanted.attempt
+        and record.engine is not None
+        and record.rows_total is not None
+        and all(difference.is_allowed for difference in record.drift)
+    )
 
 
 def _look_up(wanted: Registration, client: S3Client) -> NewFile:

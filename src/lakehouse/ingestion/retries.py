@@ -35,6 +35,10 @@ _TRANSIENT = frozenset(
         "Lambda.SdkClientException",
         "Lambda.ServiceException",
         "Lambda.TooManyRequestsException",
+        "Lambda.Unknown",
+        # The function's process died, or took too long: a file that does it every time runs out of attempts.
+        "Runtime.ExitError",
+        "Sandbox.Timedout",
     }
 )
 

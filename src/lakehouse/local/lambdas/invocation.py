@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -16,6 +19,13 @@ from lakehouse.local.lambdas.process import FunctionProcess
 from lakehouse.local.registry import executes, fixes
 
 Json = dict[str, Any]
+
+# Of one function at a time.
+_MOST_PROCESSES = max(2, os.cpu_count() or 1)
+# A function that waits for an invocation of itself has its turn all the same.
+_LONGEST_WAIT_SECONDS = 60.0
+_turns: dict[str, threading.BoundedSemaphore] = {}
+_turns_lock = threading.Lock()
 
 _RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -69,23 +79,41 @@ def execute_function_warm(_original: Callable[..., Any]) -> Callable[..., Any]:
     def replacement(func: Json, event: Any, request_id: str) -> Json:
         config = func.get("config") or func
         lambda_svc._ensure_reaper_thread()
-        process, _ = lambda_runtime.acquire_worker(
-            config["FunctionName"], config, func["code_zip"], qualifier=config.get("Version", "$LATEST")
-        )
-        try:
-            answer = process.invoke(
-                event,
-                request_id,
-                trace_id=lambda_svc._xray_trace_id_for_invocation(config),
-                invoked_function_arn=config["FunctionArn"],
+        with _turn(config["FunctionArn"]):
+            process, _ = lambda_runtime.acquire_worker(
+                config["FunctionName"], config, func["code_zip"], qualifier=config.get("Version", "$LATEST")
             )
-        finally:
-            lambda_runtime.release_worker(process)
+            try:
+                answer = process.invoke(
+                    event,
+                    request_id,
+                    trace_id=lambda_svc._xray_trace_id_for_invocation(config),
+                    invoked_function_arn=config["FunctionArn"],
+                )
+            finally:
+                lambda_runtime.release_worker(process)
         if "error" in answer:
             return _failure({**answer["error"], "requestId": request_id}, answer["log"])
         return {"body": answer["result"], "log": answer["log"]}
 
     return replacement
+
+
+@contextmanager
+def _turn(function_arn: str) -> Iterator[None]:
+    """Wait while as many processes of a function work as this machine has processors for.
+
+    On AWS each invocation has a machine of its own. Here, a process more for each would be a start of seconds for work
+    of milliseconds, and hundreds of megabytes.
+    """
+    with _turns_lock:
+        turns = _turns.setdefault(function_arn, threading.BoundedSemaphore(_MOST_PROCESSES))
+    is_mine = turns.acquire(timeout=_LONGEST_WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        if is_mine:
+            turns.release()
 
 
 def _failure(error: Json, log: str) -> Json:
