@@ -118,3 +118,10 @@ variable "schedules" {
     error_message = "A schedule is a cron expression such as cron(0 1 * * ? *), or never: ${jsonencode(var.schedules)}."
   }
 }
+
+variable "subscriptions" {
+  description = "Who is told what happened: for each severity (info, warning, critical) protocols and endpoints, as SNS takes them."
+  type        = map(list(object({ protocol = string, endpoint = string })))
+  default     = {}
+  nullable    = false
+}

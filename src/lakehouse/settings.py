@@ -31,6 +31,10 @@ class Settings:
         circuits_table: DynamoDB table of the circuit breakers.
         file_conversion_arn: State machine that converts one file.
         landed_queue_url: Queue of the files that landed.
+        notifications_table: DynamoDB table of the alerts that were sent.
+        info_topic_arn: SNS topic of what is good to know.
+        warning_topic_arn: SNS topic of what somebody should look at today.
+        critical_topic_arn: SNS topic of what somebody should look at now.
     """
 
     project: str
@@ -43,6 +47,10 @@ class Settings:
     circuits_table: str
     file_conversion_arn: str
     landed_queue_url: str
+    notifications_table: str
+    info_topic_arn: str
+    warning_topic_arn: str
+    critical_topic_arn: str
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Settings:

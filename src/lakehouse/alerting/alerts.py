@@ -11,9 +11,24 @@ from lakehouse.ingestion.retries import is_transient
 from lakehouse.metadata.file_record import FileRecord
 from lakehouse.metadata.pipeline_runs import PipelineRun, RunStatus
 
-# SNS cuts no subject, it refuses longer ones: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-_LONGEST_SUBJECT = 100
+# SNS cuts no subject, it refuses longer ones, and control characters: "less than 100 characters long".
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_LONGEST_SUBJECT = 99
 _FILES_TOLD = 10
+_LONGEST_INPUT = 1_000
+_ENDS = {"ABORTED": "was aborted", "FAILED": "failed", "TIMED_OUT": "timed out"}
+_ENDED_WITHOUT_WORD = {
+    "TIMED_OUT": "It ran longer than its state machine allows.",
+    "ABORTED": "It was stopped before its end.",
+}
+# By the end of a state machine's name: what became of its work, and how it goes on.
+_AFTER_EXECUTION = {
+    "file-conversion": "Its file is converted by the first run that finds nothing changed about it for 90 minutes: "
+    "lakehouse run --watch. At once: lakehouse files, then lakehouse reprocess FILE_ID.",
+    "lakehouse-pipeline": "It stays RUNNING in lakehouse runs. What it did not do, another run does: "
+    "lakehouse run --watch.",
+    "table-maintenance": "The tables are whole, only not compacted. Again: lakehouse maintain.",
+}
 
 
 class Severity(StrEnum):
@@ -22,6 +37,27 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution of a state machine that ended.
+
+    Attributes:
+        execution_arn: The execution.
+        state_machine_arn: Its state machine.
+        status: How it ended.
+        input: What it was started with, as JSON; None where that is too long for an event.
+        error: The name of the error that ended it.
+        cause: What the error says.
+    """
+
+    execution_arn: str
+    state_machine_arn: str
+    status: str
+    input: str | None = None
+    error: str | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +83,8 @@ class Alert:
     @property
     def subject(self) -> str:
         """One line of plain text."""
-        line = " ".join(f"[{self.severity}] {self.what}".split()).encode("ascii", "replace").decode()
+        plain = f"[{self.severity}] {self.what}".encode("ascii", "replace").decode()
+        line = " ".join("".join(one if one.isprintable() else " " for one in plain).split())
         return line if len(line) <= _LONGEST_SUBJECT else f"{line[: _LONGEST_SUBJECT - 3]}..."
 
     @property
@@ -91,6 +128,29 @@ def _advice(error_type: str, record: FileRecord) -> str:
     if issubclass(getattr(errors, error_type, LakehouseError), InputFileError):
         return "Replace the file at its source and upload it again: a new version is converted by itself."
     return f"Find the cause in the logs; when it is mended: {again}."
+
+
+def of_execution(execution: Execution) -> Alert:
+    """The alert of an execution that ended without a record of how it ended.
+
+    Args:
+        execution: The execution: ``TIMED_OUT``, ``ABORTED``, or ``FAILED`` where its machine records nothing.
+
+    Returns:
+        The alert: critical, since nobody else tells.
+    """
+    machine = execution.state_machine_arn.rpartition(":")[2]
+    said = ": ".join(filter(None, (execution.error, execution.cause)))
+    advice = next((text for name, text in _AFTER_EXECUTION.items() if machine.endswith(name)), "")
+    return Alert(
+        key=f"execution/{execution.execution_arn}/{execution.status}",
+        severity=Severity.CRITICAL,
+        what=f"An execution of {machine} {_ENDS.get(execution.status, execution.status)}",
+        where=f"{execution.execution_arn}, started with {(execution.input or 'unknown')[:_LONGEST_INPUT]}",
+        why=said or _ENDED_WITHOUT_WORD.get(execution.status, "No reason was given."),
+        next_step=f"{advice} What it did: aws stepfunctions get-execution-history --reverse-order "
+        f"--execution-arn {execution.execution_arn}".strip(),
+    )
 
 
 def of_run(run: PipelineRun) -> Alert:

@@ -5,7 +5,9 @@ Everything is made at the first call and kept for the next ones, as long as Lamb
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +23,18 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from lakehouse.alerting.notifications import Notifications
     from lakehouse.ingestion.retries import Retries
 
 Event = Mapping[str, Any]
 Answer = dict[str, Any]
+
+# What Lambda says of the invocation that goes on.
+_invocation: ContextVar[LambdaContext | None] = ContextVar("lakehouse_invocation", default=None)
 
 # On every line of the log, so that one query follows a file through all components.
 _LOGGED = ("run_id", "file_id", "key", "attempt")
@@ -66,6 +73,28 @@ def retries() -> Retries:
 
 
 @cache
+def notifications() -> Notifications:
+    """What tells people about what happened, once."""
+    from lakehouse.alerting.alerts import Severity
+    from lakehouse.alerting.notifications import Notifications
+
+    known = settings()
+    topics = {
+        Severity.INFO: known.info_topic_arn,
+        Severity.WARNING: known.warning_topic_arn,
+        Severity.CRITICAL: known.critical_topic_arn,
+    }
+    client = boto3.client("dynamodb", config=client_config())
+    return Notifications(client, known.notifications_table, sns(), topics)
+
+
+@cache
+def sns() -> SNSClient:
+    """The SNS client."""
+    return boto3.client("sns", config=client_config())
+
+
+@cache
 def sqs() -> SQSClient:
     """The SQS client."""
     return boto3.client("sqs", config=client_config())
@@ -85,7 +114,8 @@ def log() -> Logger:
 
 
 @cache
-def _trace() -> Tracer:
+def trace() -> Tracer:
+    """The trace of the function."""
     return Tracer()
 
 
@@ -103,7 +133,8 @@ def handles(work: Callable[[Event], Answer]) -> Callable[[Event, LambdaContext],
         The handler.
     """
 
-    def logged(event: Event, _context: LambdaContext) -> Answer:
+    def logged(event: Event, context: LambdaContext) -> Answer:
+        _invocation.set(context)
         logger = log()
         logger.append_keys(**{name: event[name] for name in _LOGGED if event.get(name) is not None})
         logger.info("started", extra={"event": dict(event)})
@@ -124,10 +155,23 @@ def handles(work: Callable[[Event], Answer]) -> Callable[[Event, LambdaContext],
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Answer:
         observed = log().inject_lambda_context(logged, clear_state=True)
-        answer: Answer = _trace().capture_lambda_handler(observed)(event, context)
+        answer: Answer = trace().capture_lambda_handler(observed)(event, context)
         return answer
 
     return handler
+
+
+def seconds_left() -> float:
+    """How long the invocation may still take.
+
+    Returns:
+        Seconds; without an end where no Lambda runs the work.
+
+    Source:
+        https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+    """
+    context = _invocation.get()
+    return math.inf if context is None else context.get_remaining_time_in_millis() / 1000
 
 
 def require(event: Event, name: str) -> str:

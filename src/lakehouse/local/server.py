@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +144,13 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     answered = {journal.service: journal.read() for journal in (items, catalog)}
     checkpoints = Checkpoints(place.state, (items, catalog))
     gate = None
+    clocks: list[Coroutine[Any, Any, None]] = []
     if declared is not None:
         from lakehouse.local.fixes import s3_uploads
         from lakehouse.local.lambdas.code import remove_unused
+        from lakehouse.local.queue_metrics import keep_publishing
 
+        clocks.append(keep_publishing())
         remove_unused(place)
         s3_uploads.restore()
         gate = Gate(declared, checkpoints.note_change, checkpoints.save)
@@ -167,11 +170,12 @@ async def _serve(place: Place, listener: socket.socket, declared: list[Declarati
     config.keep_alive_timeout = 75
     config.graceful_timeout = 2
     config.shutdown_timeout = 10
-    saving = asyncio.create_task(checkpoints.keep_saving())
+    background = [asyncio.create_task(work) for work in (checkpoints.keep_saving(), *clocks)]
     try:
         await serve(front, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
     finally:
-        saving.cancel()
+        for task in background:
+            task.cancel()
         checkpoints.save()
 
 

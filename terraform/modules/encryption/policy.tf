@@ -18,7 +18,7 @@ locals {
   ]
 
   _services = [
-    for service in ["dynamodb", "glue", "lambda", "s3", "sqs"] : "${service}.${local._region}.amazonaws.com"
+    for service in ["dynamodb", "glue", "lambda", "s3", "sns", "sqs"] : "${service}.${local._region}.amazonaws.com"
   ]
 
   # In a key policy "*" means this key. The account's root principal stands for whoever IAM lets: a statement opens the
@@ -77,6 +77,21 @@ locals {
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local._account } }
+      },
+      {
+        # CloudWatch encrypts what its alarms tell to a topic as itself:
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        Sid       = "NotifyByAlarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = {
+          ArnLike = {
+            "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:cloudwatch:${local._region}:${local._account}:alarm:${var.name_prefix}-*"
+          }
+          StringEquals = { "aws:SourceAccount" = local._account }
+        }
       },
       {
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

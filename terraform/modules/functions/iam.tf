@@ -84,6 +84,38 @@ locals {
       Action   = ["sqs:SendMessage"]
       Resource = [var.landed_queue.arn]
     }
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    read_streams = {
+      Sid      = "ReadStreams"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+      Resource = values(var.alerting.streams)
+    }
+    find_streams = {
+      Sid      = "FindStreams"
+      Effect   = "Allow"
+      Action   = ["dynamodb:ListStreams"]
+      Resource = [for arn in values(var.alerting.streams) : "${split("/stream/", arn)[0]}/stream/*"]
+    }
+    remember_notifications = {
+      Sid      = "RememberNotifications"
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Resource = [var.alerting.notifications_table.arn]
+    }
+    publish_alerts = {
+      Sid      = "PublishAlerts"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = [for topic in values(var.alerting.topics) : topic.arn]
+    }
+    # Lambda sends what the function failed to tell as the function's role.
+    keep_undelivered = {
+      Sid      = "KeepUndelivered"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [var.alerting.undelivered_queue.arn]
+    }
     register_files = {
       Sid      = "RegisterFiles"
       Effect   = "Allow"
@@ -93,7 +125,7 @@ locals {
   }
 
   # What every function may do.
-  _services = [for service in ["dynamodb", "lambda", "s3", "sqs"] : "${service}.${data.aws_region.current.name}.amazonaws.com"]
+  _services = [for service in ["dynamodb", "lambda", "s3", "sns", "sqs"] : "${service}.${data.aws_region.current.name}.amazonaws.com"]
   _common = {
     for key in keys(local.functions) : key => [
       {

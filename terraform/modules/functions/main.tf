@@ -50,6 +50,16 @@ locals {
         local.permissions.register_files, local.permissions.guard_dependencies, local.permissions.send_landed,
       ]
     }
+    notify = {
+      description = "Tells people what failed and what ended, each thing once"
+      memory_mb   = 512
+      # Half of the minute for which another one that began to tell the same is waited for.
+      timeout_seconds = 30
+      statements = [
+        local.permissions.read_streams, local.permissions.find_streams, local.permissions.remember_notifications,
+        local.permissions.publish_alerts, local.permissions.keep_undelivered,
+      ]
+    }
   }
 
   names = { for key in keys(local.functions) : key => "${var.name_prefix}-${replace(key, "_", "-")}" }

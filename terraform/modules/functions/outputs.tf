@@ -9,3 +9,8 @@ output "functions" {
     for key, function in aws_lambda_function.this : key => { name = function.function_name, arn = function.arn }
   }
 }
+
+output "roles" {
+  description = "ARN of each function's role by short name."
+  value       = { for key, role in aws_iam_role.this : key => role.arn }
+}

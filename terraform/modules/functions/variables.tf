@@ -1,3 +1,13 @@
+variable "alerting" {
+  description = "What alerts are made of, where they go, and what remembers them."
+  type = object({
+    notifications_table = object({ arn = string })
+    streams             = map(string)
+    topics              = map(object({ arn = string }))
+    undelivered_queue   = object({ arn = string })
+  })
+}
+
 variable "artifacts_bucket" {
   description = "Bucket that the artifacts are uploaded to."
   type        = object({ name = string, arn = string })

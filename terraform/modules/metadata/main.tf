@@ -11,6 +11,7 @@ locals {
         "dataset-created_at-index" = { hash_key = "dataset", range_key = "created_at" }
         "key-created_at-index"     = { hash_key = "key", range_key = "created_at" }
       }
+      is_streamed = true
     }
     pipeline_runs = {
       name      = "${var.name_prefix}-pipeline-runs"
@@ -21,7 +22,8 @@ locals {
       }
       # The file records and watermarks are what makes a conversion happen once: they never expire. A run's record is
       # history.
-      expires_by = "expires_at"
+      expires_by  = "expires_at"
+      is_streamed = true
     }
     watermarks = {
       name     = "${var.name_prefix}-watermarks"
@@ -30,6 +32,12 @@ locals {
     circuits = {
       name     = "${var.name_prefix}-circuits"
       hash_key = "dependency"
+    }
+    # What people were told; long after anything could be delivered again it may be forgotten.
+    notifications = {
+      name       = "${var.name_prefix}-notifications"
+      hash_key   = "notification_id"
+      expires_by = "expires_at"
     }
   }
 }
@@ -42,6 +50,8 @@ resource "aws_dynamodb_table" "this" {
   deletion_protection_enabled = var.deletion_protection
   hash_key                    = each.value.hash_key
   range_key                   = try(each.value.range_key, null)
+  stream_enabled              = try(each.value.is_streamed, false)
+  stream_view_type            = try(each.value.is_streamed, false) ? "NEW_IMAGE" : null
   tags                        = merge(local.tags, { Table = each.key })
 
   dynamic "attribute" {

@@ -36,9 +36,16 @@ mock_resource "aws_codebuild_project" {
   }
 }
 
+mock_resource "aws_cloudwatch_event_rule" {
+  defaults = {
+    arn = "arn:aws:events:eu-central-1:123456789012:rule/mocked"
+  }
+}
+
 mock_resource "aws_dynamodb_table" {
   defaults = {
-    arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/mocked"
+    arn        = "arn:aws:dynamodb:eu-central-1:123456789012:table/mocked"
+    stream_arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/mocked/stream/2026-01-01T00:00:00.000"
   }
 }
 
@@ -67,6 +74,12 @@ mock_resource "aws_kms_key" {
   }
 }
 
+mock_resource "aws_lambda_alias" {
+  defaults = {
+    arn = "arn:aws:lambda:eu-central-1:123456789012:function:mocked:live"
+  }
+}
+
 mock_resource "aws_lambda_function" {
   defaults = {
     arn = "arn:aws:lambda:eu-central-1:123456789012:function:mocked"
@@ -76,5 +89,17 @@ mock_resource "aws_lambda_function" {
 mock_resource "aws_sfn_state_machine" {
   defaults = {
     arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:mocked"
+  }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-central-1:123456789012:mocked"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:mocked"
   }
 }

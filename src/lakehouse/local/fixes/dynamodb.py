@@ -14,6 +14,7 @@ from typing import Any
 
 from ministack.services import dynamodb
 
+from lakehouse.local.fixes.dynamodb_streams import announce
 from lakehouse.local.journal import Journal
 from lakehouse.local.registry import fixes
 
@@ -38,7 +39,7 @@ _journal: Journal | None = None
 
 
 def resume(journal: Journal, entries: Iterable[Iterable[Image]]) -> None:
-    """Make the emulator's items what the journal says, and keep the journal from now on.
+    """Make the emulator's items what the journal says, in their streams too, and keep the journal from now on.
 
     Args:
         journal: The journal.
@@ -51,10 +52,12 @@ def resume(journal: Journal, entries: Iterable[Iterable[Image]]) -> None:
             table = dynamodb._tables.get_scoped(account, region, resource.removeprefix("table/"))
             if table is None or table.get("TableId") != table_id:
                 continue  # deleted since
+            old = _image(table, partition, sort)[-1]
             if item is None:
                 dynamodb._remove_item(table, partition, sort)
             else:
                 dynamodb._set_item(table, partition, sort, item)
+            announce(account, region, table["TableName"], old, item)
     _journal = journal
 
 

@@ -76,6 +76,17 @@ run "the_log_service_uses_the_key_for_this_accounts_log_groups_only" {
   }
 }
 
+run "cloudwatch_uses_the_key_for_the_alarms_of_this_environment_only" {
+  command = plan
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Condition.ArnLike["aws:SourceArn"] if try(statement.Principal.Service, "") == "cloudwatch.amazonaws.com"
+    ] == ["arn:aws:cloudwatch:eu-central-1:123456789012:alarm:lakehouse-test-*"]
+    error_message = "CloudWatch may do something else: ${aws_kms_key.this.policy}"
+  }
+}
+
 run "a_deletion_window_that_aws_does_not_know_is_refused" {
   command = plan
 

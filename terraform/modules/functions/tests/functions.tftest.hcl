@@ -5,6 +5,12 @@ mock_provider "aws" {
 }
 
 variables {
+  alerting = {
+    notifications_table = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/notifications-table" }
+    streams             = { files = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table/stream/2026-01-01T00:00:00.000" }
+    topics              = { critical = { arn = "arn:aws:sns:eu-central-1:123456789012:critical" }, info = { arn = "arn:aws:sns:eu-central-1:123456789012:info" } }
+    undelivered_queue   = { arn = "arn:aws:sqs:eu-central-1:123456789012:undelivered" }
+  }
   name_prefix         = "lakehouse-test"
   kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   artifacts_bucket    = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
@@ -30,6 +36,7 @@ run "each_function_has_its_name_and_its_handler" {
       register_file  = ["lakehouse-test-register-file", "lakehouse.functions.register_file.handler"]
       convert_file   = ["lakehouse-test-convert-file", "lakehouse.functions.convert_file.handler"]
       ingest         = ["lakehouse-test-ingest", "lakehouse.functions.ingest.handler"]
+      notify         = ["lakehouse-test-notify", "lakehouse.functions.notify.handler"]
       plan_files     = ["lakehouse-test-plan-files", "lakehouse.functions.plan_files.handler"]
       record_failure = ["lakehouse-test-record-failure", "lakehouse.functions.record_failure.handler"]
     }
@@ -119,6 +126,20 @@ run "each_function_writes_logs_into_its_own_group_only" {
       [["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/lakehouse-test-${replace(key, "_", "-")}:*"]]
     ])
     error_message = "A function writes logs elsewhere: ${jsonencode({ for key, policy in aws_iam_role_policy.this : key => policy.policy })}"
+  }
+}
+
+run "only_notify_tells_people_and_it_touches_no_file" {
+  command = plan
+
+  assert {
+    condition     = [for key, policy in aws_iam_role_policy.this : key if strcontains(policy.policy, "sns:Publish")] == ["notify"]
+    error_message = "People are told by ${jsonencode([for key, policy in aws_iam_role_policy.this : key if strcontains(policy.policy, "sns:Publish")])}."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["notify"].policy, "s3:") && !strcontains(aws_iam_role_policy.this["notify"].policy, "states:")
+    error_message = "It may do more: ${aws_iam_role_policy.this["notify"].policy}"
   }
 }
 

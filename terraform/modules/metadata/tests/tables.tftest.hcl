@@ -18,6 +18,7 @@ run "the_tables_carry_the_prefix" {
       pipeline_runs = "lakehouse-test-pipeline-runs"
       watermarks    = "lakehouse-test-watermarks"
       circuits      = "lakehouse-test-circuits"
+      notifications = "lakehouse-test-notifications"
     }
     error_message = "The tables are ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.name })}."
   }
@@ -32,6 +33,7 @@ run "the_tables_have_the_keys_that_the_code_reads_by" {
       pipeline_runs = "pipeline_name + execution_date"
       watermarks    = "source"
       circuits      = "dependency"
+      notifications = "notification_id"
     }
     error_message = "The keys are ${jsonencode({ for key, table in aws_dynamodb_table.this : key => [table.hash_key, table.range_key] })}."
   }
@@ -48,8 +50,9 @@ run "the_tables_have_the_keys_that_the_code_reads_by" {
       pipeline_runs = {
         "status-start_time-index" = ["status", "start_time", "ALL"]
       }
-      circuits   = {}
-      watermarks = {}
+      circuits      = {}
+      notifications = {}
+      watermarks    = {}
     }
     error_message = "The indexes are others: ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.global_secondary_index })}"
   }
@@ -67,12 +70,28 @@ run "every_table_is_recoverable_encrypted_and_paid_by_request" {
   }
 }
 
-run "only_pipeline_runs_expire" {
+run "only_history_expires" {
   command = plan
 
   assert {
-    condition     = { for key, table in aws_dynamodb_table.this : key => [for ttl in table.ttl : ttl.attribute_name if ttl.enabled] } == { circuits = [], files = [], pipeline_runs = ["expires_at"], watermarks = [] }
+    condition     = { for key, table in aws_dynamodb_table.this : key => [for ttl in table.ttl : ttl.attribute_name if ttl.enabled] } == { circuits = [], files = [], notifications = ["expires_at"], pipeline_runs = ["expires_at"], watermarks = [] }
     error_message = "Items expire otherwise: ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.ttl })}"
+  }
+}
+
+run "changes_of_files_and_runs_are_streamed_as_they_are_after_the_change" {
+  command = plan
+
+  assert {
+    condition = {
+      for key, table in aws_dynamodb_table.this : key => table.stream_view_type if table.stream_enabled
+    } == { files = "NEW_IMAGE", pipeline_runs = "NEW_IMAGE" }
+    error_message = "The streams are others: ${jsonencode({ for key, table in aws_dynamodb_table.this : key => table.stream_view_type })}"
+  }
+
+  assert {
+    condition     = toset(keys(output.streams)) == toset(["files", "pipeline_runs"])
+    error_message = "The streams are ${jsonencode(keys(output.streams))}."
   }
 }
 
