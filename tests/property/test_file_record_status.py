@@ -21,8 +21,8 @@ DONE = {"rows_read": 3, "rows_written": 2, "rows_quarantined": 1}
 ALLOWED = {
     FileStatus.REGISTERED: {FileStatus.RUNNING, FileStatus.FAILED, FileStatus.SKIPPED},
     FileStatus.RUNNING: {FileStatus.RUNNING, FileStatus.SUCCEEDED, FileStatus.FAILED},
-    FileStatus.FAILED: {FileStatus.RUNNING, FileStatus.FAILED},
-    FileStatus.SUCCEEDED: set(),
+    FileStatus.FAILED: {FileStatus.RUNNING, FileStatus.FAILED, FileStatus.REGISTERED},
+    FileStatus.SUCCEEDED: {FileStatus.REGISTERED},
     FileStatus.SKIPPED: set(),
 }
 
@@ -48,6 +48,8 @@ class OneFileManyWriters(RuleBasedStateMachine):
         # Who succeeded in starting each attempt, and who succeeded in ending it.
         self.owners: dict[int, set[str]] = {}
         self.winners: list[str] = []
+        # The output that is published, as its writer named it.
+        self.published: str | None = None
 
     def teardown(self) -> None:
         self.account.stop()
@@ -88,6 +90,7 @@ class OneFileManyWriters(RuleBasedStateMachine):
         now = self._after(lambda: self.records.succeed(FILE_ID, attempt=attempt, result=result))
         if now is not None:
             self.winners.append(writer)
+            self.published = now.output_uri
             assert now.attempt == attempt
             assert now.output_uri == result["output_uri"]
             assert now.reason is None
@@ -108,6 +111,17 @@ class OneFileManyWriters(RuleBasedStateMachine):
         was = self.before
         if self._after(lambda: self.records.skip(FILE_ID, duplicate_of="2" * 32)):
             assert was.status is FileStatus.REGISTERED
+            self.published = None
+
+    @rule(attempt=ATTEMPTS)
+    def reopen(self, attempt: int) -> None:
+        was = self.before
+        now = self._after(lambda: self.records.reopen(FILE_ID, attempt=attempt))
+        if now is not None:
+            assert (now.attempt, now.execution_arn, now.reason) == (was.attempt + 1, None, None)
+            self.winners.clear()
+        elif was.status in {FileStatus.SUCCEEDED, FileStatus.FAILED}:
+            assert attempt != was.attempt + 1, "a file that is done can always be reopened as its next attempt"
 
     @precondition(lambda self: self.before.status is FileStatus.RUNNING)
     @rule(writer=WRITERS, another=WRITERS)
@@ -120,6 +134,10 @@ class OneFileManyWriters(RuleBasedStateMachine):
     @invariant()
     def exactly_one_writer_owns_an_attempt(self) -> None:
         assert all(len(writers) == 1 for writers in self.owners.values())
+
+    @invariant()
+    def the_record_names_the_output_that_is_published(self) -> None:
+        assert self.before.output_uri == self.published
 
     @invariant()
     def at_most_one_writer_wins(self) -> None:

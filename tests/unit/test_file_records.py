@@ -212,6 +212,76 @@ def test_nothing_changes_a_final_status(records: FileRecords, final: str) -> Non
     assert records.get(file_id) == before
 
 
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_a_file_that_is_done_is_reopened_as_its_next_attempt(records: FileRecords, status: str) -> None:
+    file_id = started(records)
+    if status == "SUCCEEDED":
+        done = records.succeed(file_id, attempt=1, result=RESULT)
+    else:
+        done = records.fail(file_id, attempt=1, error_type="ThrottledError", reason="not now", next_attempt=2)
+    reopened = records.reopen(file_id, attempt=2)
+    assert (reopened.status, reopened.attempt) == (FileStatus.REGISTERED, 2)
+    assert reopened.reopened_at is not None
+    assert reopened.reopened_at > done.updated_at
+    gone = ("execution_arn", "claim", "job_run_id", "error_type", "reason", "next_attempt", "engine")
+    assert {getattr(reopened, name) for name in gone} == {None}
+    assert (reopened.output_uri, reopened.rows_written) == (done.output_uri, done.rows_written)
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_file_is_not_reopened_by_somebody_who_saw_another_attempt(records: FileRecords, attempt: int) -> None:
+    file_id = started(records)
+    before = records.succeed(file_id, attempt=1, result=RESULT)
+    with pytest.raises(StatusConflictError, match=f"cannot reopen as attempt {attempt}"):
+        records.reopen(file_id, attempt=attempt)
+    assert records.get(file_id) == before
+
+
+def test_work_under_way_and_skipped_files_are_not_reopened(records: FileRecords) -> None:
+    running, registered = started(records, 1), records.register(new_file(2)).file_id
+    skipped = records.skip(records.register(new_file(3)).file_id, duplicate_of="f" * 32).file_id
+    for file_id in (running, registered, skipped):
+        with pytest.raises(StatusConflictError):
+            records.reopen(file_id, attempt=2)
+
+
+def test_work_that_is_dead_is_reopened_unless_it_moved_since(records: FileRecords) -> None:
+    file_id = started(records)
+    seen = records.get(file_id)
+    records.progress(file_id, attempt=1, rows_read=1)
+    with pytest.raises(StatusConflictError):
+        records.reopen(file_id, attempt=2, dead_since=seen.updated_at)
+    dead = records.get(file_id)
+    assert records.reopen(file_id, attempt=2, dead_since=dead.updated_at).status is FileStatus.REGISTERED
+    with pytest.raises(StatusConflictError, match="attempt 2"):
+        records.succeed(file_id, attempt=1, result=RESULT)
+
+
+def test_what_a_record_says_of_its_output_stays_until_there_is_another(records: FileRecords) -> None:
+    file_id = started(records)
+    before = records.succeed(file_id, attempt=1, result=RESULT)
+    records.reopen(file_id, attempt=2)
+    records.start(file_id, attempt=2, engine="spark", execution_arn="arn:two")
+    failed = records.fail(file_id, attempt=2, error_type="X", reason="x")
+    assert (failed.output_uri, failed.quarantine_uri) == (before.output_uri, before.quarantine_uri)
+    records.reopen(file_id, attempt=3)
+    records.start(file_id, attempt=3, engine="spark", execution_arn="arn:three")
+    clean = RESULT | {"rows_written": 10, "rows_quarantined": 0, "quarantine_uri": None}
+    assert records.succeed(file_id, attempt=3, result=clean).quarantine_uri is None
+
+
+def test_a_reopened_file_is_nobodys_duplicate_and_makes_none(records: FileRecords) -> None:
+    same = {"key": "raw-data/trips/a.parquet", "checksum": "CRC64NVME=same", "size_bytes": 7}
+    for number in (1, 2):
+        file_id = records.register(new_file(number, **same)).file_id
+        records.start(file_id, attempt=1, engine="spark", execution_arn="arn:one")
+        records.succeed(file_id, attempt=1, result=RESULT)
+    reopened = records.reopen(f"{2:032x}", attempt=2)
+    third = records.register(new_file(3, **same))
+    assert records.find_duplicate(reopened) is None
+    assert records.find_duplicate(third) is None
+
+
 def test_only_a_file_whose_conversion_did_not_begin_can_be_skipped(records: FileRecords) -> None:
     file_id = started(records)
     with pytest.raises(StatusConflictError):

@@ -1,11 +1,14 @@
-"""Planning a run: exactly what landed and is not converted, in order, and never more than one run carries."""
+"""Planning a run: exactly what landed and is not converted, in order, and in bounded memory however much it is."""
 
 from __future__ import annotations
 
 import json
+import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,12 +16,17 @@ import pytest
 
 from lakehouse.aws_errors import client_config
 from lakehouse.errors import PermanentError
-from lakehouse.functions.plan_files import MOST_BYTES, STALE_AFTER, PlannedFile, plan, within
+from lakehouse.functions import plan_files, surroundings
+from lakehouse.ingestion import planning
+from lakehouse.ingestion.file_lists import MOST_BYTES, Place, hand_over
+from lakehouse.ingestion.planning import STALE_AFTER, Plan, PlannedFile
+from lakehouse.ingestion.standings import FileStandings
 from lakehouse.metadata.file_record import NewFile
 from lakehouse.metadata.files import FileRecords
 from lakehouse.metadata.identity import file_id
 
 BUCKET = "lakehouse-test-raw"
+MakePlan = Callable[..., Plan]
 NOW = datetime(2022, 1, 2, tzinfo=UTC)
 RESULT = {"rows_read": 3, "rows_written": 3, "rows_quarantined": 0, "output_uri": "s3://processed/x.json"}
 
@@ -51,6 +59,14 @@ def records(dynamodb: Any, files_table: str, clock: Clock) -> FileRecords:
     return FileRecords(dynamodb, files_table, clock)
 
 
+@pytest.fixture
+def plan(s3: Any, dynamodb: Any, files_table: str, records: FileRecords) -> MakePlan:
+    def make(bucket: str = BUCKET, **options: Any) -> Plan:
+        return Plan(s3, FileStandings(dynamodb, files_table), bucket, **options)
+
+    return make
+
+
 def land(s3: Any, *keys: str) -> list[str]:
     """Put objects; their file_ids."""
     found = []
@@ -64,21 +80,29 @@ def register(records: FileRecords, identity: str, key: str) -> None:
     records.register(NewFile(identity, BUCKET, key, "trips", version_id="v"))
 
 
-def keys(files: Iterator[PlannedFile]) -> list[str]:
+def keys(files: Any) -> list[str]:
     return [file.key for file in files]
 
 
-def test_what_landed_and_has_no_record_is_planned_with_its_first_attempt(s3: Any, records: FileRecords) -> None:
+def test_what_landed_and_has_no_record_is_planned_with_its_first_attempt(
+    s3: Any, records: FileRecords, plan: MakePlan
+) -> None:
     (identity,) = land(s3, "raw-data/trips/a.parquet")
     version = s3.head_object(Bucket=BUCKET, Key="raw-data/trips/a.parquet")["VersionId"]
-    assert list(plan(s3, records, BUCKET)) == [PlannedFile(identity, BUCKET, "raw-data/trips/a.parquet", version, 1)]
+    assert list(plan()) == [PlannedFile(identity, BUCKET, "raw-data/trips/a.parquet", version, 1)]
 
 
-def test_an_empty_bucket_gives_an_empty_plan(s3: Any, records: FileRecords) -> None:
-    assert within(plan(s3, records, BUCKET)) == {"files": [], "count": 0, "more": False}
+def test_an_empty_bucket_gives_an_empty_plan(s3: Any, plan: MakePlan) -> None:
+    assert hand_over(plan(), None, s3) == {
+        "files": [],
+        "list": None,
+        "count": 0,
+        "more": False,
+        "start_after": None,
+    }
 
 
-def test_only_parquet_files_of_a_dataset_are_planned(s3: Any, records: FileRecords) -> None:
+def test_only_parquet_files_of_a_dataset_are_planned(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     land(
         s3,
         "raw-data/trips/a.parquet",
@@ -88,26 +112,28 @@ def test_only_parquet_files_of_a_dataset_are_planned(s3: Any, records: FileRecor
         "raw-data/no_dataset.parquet",
         "elsewhere/trips/d.parquet",
     )
-    assert keys(plan(s3, records, BUCKET)) == ["raw-data/trips/2022/b.parquet", "raw-data/trips/a.parquet"]
+    assert keys(plan()) == ["raw-data/trips/2022/b.parquet", "raw-data/trips/a.parquet"]
 
 
-def test_only_the_latest_version_is_planned_and_a_deleted_object_is_not(s3: Any, records: FileRecords) -> None:
+def test_only_the_latest_version_is_planned_and_a_deleted_object_is_not(
+    s3: Any, records: FileRecords, plan: MakePlan
+) -> None:
     land(s3, "raw-data/trips/a.parquet")
     (latest,) = land(s3, "raw-data/trips/a.parquet")
     land(s3, "raw-data/trips/gone.parquet")
     s3.delete_object(Bucket=BUCKET, Key="raw-data/trips/gone.parquet")
-    assert [file.file_id for file in plan(s3, records, BUCKET)] == [latest]
+    assert [file.file_id for file in plan()] == [latest]
 
 
-def test_an_object_without_a_version_is_planned_by_its_etag(s3: Any, records: FileRecords) -> None:
+def test_an_object_without_a_version_is_planned_by_its_etag(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     s3.create_bucket(Bucket="unversioned")
     etag = s3.put_object(Bucket="unversioned", Key="raw-data/trips/a.parquet", Body=b"x")["ETag"]
-    (file,) = plan(s3, records, "unversioned")
+    (file,) = plan("unversioned")
     assert file.version_id == "null"
     assert file.file_id == file_id("unversioned", "raw-data/trips/a.parquet", version_id=None, etag=etag)
 
 
-def test_converted_and_skipped_files_are_never_planned(s3: Any, records: FileRecords) -> None:
+def test_converted_and_skipped_files_are_never_planned(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     done, skipped = land(s3, "raw-data/trips/a.parquet", "raw-data/trips/b.parquet")
     register(records, done, "raw-data/trips/a.parquet")
     records.start(done, attempt=1, engine="spark", execution_arn=None)
@@ -115,94 +141,297 @@ def test_converted_and_skipped_files_are_never_planned(s3: Any, records: FileRec
     register(records, skipped, "raw-data/trips/b.parquet")
     records.skip(skipped, duplicate_of=done)
     later = NOW + timedelta(days=30)
-    assert keys(plan(s3, records, BUCKET, retry_failed=True, now=later)) == []
+    assert keys(plan(retry_failed=True, now=later)) == []
 
 
-def test_a_changed_upload_of_a_converted_key_is_planned(s3: Any, records: FileRecords) -> None:
+def test_a_changed_upload_of_a_converted_key_is_planned(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     (old,) = land(s3, "raw-data/trips/a.parquet")
     register(records, old, "raw-data/trips/a.parquet")
     records.start(old, attempt=1, engine="spark", execution_arn=None)
     records.succeed(old, attempt=1, result=RESULT)
     (new,) = land(s3, "raw-data/trips/a.parquet")
-    assert [file.file_id for file in plan(s3, records, BUCKET)] == [new]
+    assert [file.file_id for file in plan()] == [new]
 
 
-def test_a_failed_file_is_planned_only_when_asked_for_and_with_a_higher_attempt(s3: Any, records: FileRecords) -> None:
+def test_a_failed_file_is_planned_only_when_asked_for_and_with_a_higher_attempt(
+    s3: Any, records: FileRecords, plan: MakePlan
+) -> None:
     (failed,) = land(s3, "raw-data/trips/a.parquet")
     register(records, failed, "raw-data/trips/a.parquet")
     records.fail(failed, attempt=1, error_type="X", reason="x")
-    assert keys(plan(s3, records, BUCKET, now=NOW + timedelta(days=30))) == []
-    assert [file.attempt for file in plan(s3, records, BUCKET, retry_failed=True)] == [2]
+    assert keys(plan(now=NOW + timedelta(days=30))) == []
+    assert [file.attempt for file in plan(retry_failed=True)] == [2]
 
 
 @pytest.mark.parametrize("status", ["REGISTERED", "RUNNING"])
-def test_unfinished_work_is_left_alone_until_it_is_stale(
-    s3: Any, records: FileRecords, clock: Clock, status: str
+def test_a_file_under_way_is_planned_with_its_own_attempt_until_it_is_stale_and_then_with_the_next(
+    s3: Any, records: FileRecords, plan: MakePlan, clock: Clock, status: str
 ) -> None:
     (identity,) = land(s3, "raw-data/trips/a.parquet")
     register(records, identity, "raw-data/trips/a.parquet")
     if status == "RUNNING":
-        records.start(identity, attempt=1, engine="spark", execution_arn=None)
-    assert keys(plan(s3, records, BUCKET, now=NOW + STALE_AFTER)) == []
+        records.start(identity, attempt=3, engine="spark", execution_arn=None)
+    own = 3 if status == "RUNNING" else 1
+    assert [file.attempt for file in plan(now=NOW + STALE_AFTER)] == [own]
     just_after = NOW + STALE_AFTER + timedelta(microseconds=1)
-    assert [file.attempt for file in plan(s3, records, BUCKET, now=just_after)] == [2]
+    assert [file.attempt for file in plan(now=just_after)] == [own + 1]
     if status == "RUNNING":
         clock.now = NOW + timedelta(minutes=60)
-        records.progress(identity, attempt=1, rows_read=1)
-        assert keys(plan(s3, records, BUCKET, now=just_after)) == [], "it showed that it lives"
+        records.progress(identity, attempt=3, rows_read=1)
+        assert [file.attempt for file in plan(now=just_after)] == [3], "it showed that it lives"
 
 
-def test_a_plan_can_be_limited_to_datasets(s3: Any, records: FileRecords) -> None:
+def test_a_failed_file_whose_retry_waits_in_the_queue_counts_as_failed_until_that_retry_is_lost(
+    s3: Any, records: FileRecords, plan: MakePlan
+) -> None:
+    (identity,) = land(s3, "raw-data/trips/a.parquet")
+    register(records, identity, "raw-data/trips/a.parquet")
+    records.fail(identity, attempt=1, error_type="ThrottledError", reason="x", next_attempt=2)
+    assert [file.attempt for file in plan(now=NOW)] == [1], "the attempt that failed"
+    assert [file.attempt for file in plan(now=NOW, retry_failed=True)] == [2], "the one in the queue"
+    assert [file.attempt for file in plan(now=NOW + STALE_AFTER + timedelta(seconds=1))] == [2]
+
+
+def test_a_plan_can_be_limited_to_datasets(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     land(s3, "raw-data/green/a.parquet", "raw-data/green_2/a.parquet", "raw-data/yellow/a.parquet")
-    assert keys(plan(s3, records, BUCKET, datasets=["yellow", "green", "yellow"])) == [
+    assert keys(plan(datasets=["yellow", "green", "yellow"])) == [
         "raw-data/green/a.parquet",
         "raw-data/yellow/a.parquet",
     ]
 
 
+def test_a_dataset_within_another_is_planned_once_and_folders_come_in_the_order_of_their_keys(
+    s3: Any, plan: MakePlan
+) -> None:
+    land(s3, "raw-data/a/b/1.parquet", "raw-data/a-b/1.parquet", "raw-data/a/1.parquet")
+    wanted = ["raw-data/a-b/1.parquet", "raw-data/a/1.parquet", "raw-data/a/b/1.parquet"]
+    assert keys(plan(datasets=["a", "a/b", "a-b"])) == wanted
+    assert keys(plan(datasets=["a", "a-b"], start_after=wanted[0])) == wanted[1:]
+    assert keys(plan(datasets=["a", "a-b"], start_after=wanted[2])) == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_plan_starts_after_any_key(s3: Any, plan: MakePlan, number: int) -> None:
+    landed = ["raw-data/trips/a.parquet", "raw-data/trips/ä.parquet", "raw-data/trips/\U0001f695.parquet"]
+    land(s3, *landed)
+    assert keys(plan(start_after=landed[number])) == landed[number + 1 :]
+
+
 @pytest.mark.e2e
 def test_more_files_than_a_page_and_a_batch_hold_are_all_planned_in_the_order_of_their_keys(
-    s3: Any, records: FileRecords
+    s3: Any, records: FileRecords, plan: MakePlan
 ) -> None:
     wanted = [f"raw-data/trips/{number:04}.parquet" for number in range(1_205)]
     land(s3, *reversed(wanted))
-    assert keys(plan(s3, records, BUCKET)) == wanted
+    assert keys(plan()) == wanted
 
 
-def test_a_bucket_that_does_not_exist_is_an_error_that_names_it(s3: Any, records: FileRecords) -> None:
+@pytest.mark.e2e
+def test_a_plan_whose_time_is_up_ends_after_a_hundred_files_and_the_next_one_goes_on(s3: Any, plan: MakePlan) -> None:
+    wanted = [f"raw-data/trips/{number:04}.parquet" for number in range(1_205)]
+    land(s3, *wanted)
+    found: list[str] = []
+    start_after, plans = None, 0
+    while plans == 0 or start_after is not None:
+        answer = hand_over(plan(start_after=start_after, is_time_up=lambda: True), None, s3)
+        found += [file["key"] for file in answer["files"]]
+        assert answer["more"] is (answer["start_after"] is not None)
+        start_after, plans = answer["start_after"], plans + 1
+    assert found == wanted
+    assert plans > 10
+
+
+@pytest.fixture
+def new_clients() -> Iterator[None]:
+    """A function's clients are made at its first call: here for each test."""
+    made = (surroundings.s3, plan_files._listing, plan_files._standings)
+    for each in made:
+        each.cache_clear()
+    yield
+    for each in made:
+        each.cache_clear()
+
+
+@pytest.mark.usefixtures("new_clients")
+def test_the_function_stops_in_time(
+    s3: Any, dynamodb: Any, files_table: str, monkeypatch: pytest.MonkeyPatch, records: FileRecords
+) -> None:
+    monkeypatch.setattr(surroundings, "settings", lambda: SimpleNamespace(raw_bucket=BUCKET, files_table=files_table))
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    land(s3, "raw-data/trips/a.parquet", "raw-data/trips/b.parquet")
+
+    monkeypatch.setattr(planning, "MOST_KEYS", 1)
+
+    def answered(milliseconds: int) -> Any:
+        context = SimpleNamespace(
+            **dict.fromkeys(("function_name", "invoked_function_arn", "aws_request_id"), "x"),
+            memory_limit_in_mb=512,
+            get_remaining_time_in_millis=lambda: milliseconds,
+        )
+        return plan_files.handler({"run_id": "r"}, context)
+
+    late, whole = answered(10_000), answered(200_000)
+    assert (late["count"], late["more"], late["start_after"]) == (1, True, "raw-data/trips/a.parquet")
+    assert (whole["count"], whole["more"], whole["start_after"]) == (2, False, None)
+
+
+def test_a_bucket_that_does_not_exist_is_an_error_that_names_it(s3: Any, records: FileRecords, plan: MakePlan) -> None:
     with pytest.raises(PermanentError, match="Listing s3://missing/raw-data/ failed"):
-        list(plan(s3, records, "missing"))
+        list(plan("missing"))
 
 
-# --- as many as one run carries -----------------------------------------------------------------------------------
+# --- handing it over -----------------------------------------------------------------------------------------------
 
 
-def many(count: int) -> Iterator[PlannedFile]:
-    return (PlannedFile(f"{n:032x}", BUCKET, f"raw-data/trips/{n}.parquet", "v" * 32, 1) for n in range(count))
+class Known:
+    """A plan of files that are known."""
+
+    def __init__(self, files: Any, *, is_whole: bool = True) -> None:
+        self._files = files
+        self.decided: str | None = "raw-data/trips/z.parquet"
+        self.is_whole = is_whole
+
+    def __iter__(self) -> Iterator[PlannedFile]:
+        return iter(self._files)
 
 
-def test_a_limit_says_whether_files_are_left(s3: Any) -> None:
-    cut = within(many(5), limit=3)
+def many(count: int, name: str = "") -> Iterator[PlannedFile]:
+    return (PlannedFile(f"{n:032x}", BUCKET, f"raw-data/trips/{name}{n}.parquet", "v" * 32, 1) for n in range(count))
+
+
+PLACE = Place(BUCKET, "run-1/0.jsonl")
+
+
+def listed(s3: Any, place: Place = PLACE) -> list[dict[str, Any]]:
+    lines = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read().decode().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_short_plan_is_in_the_answer(s3: Any) -> None:
+    answer = hand_over(Known(many(3)), PLACE, s3, limit=3)
+    assert answer == {
+        "files": [asdict(file) for file in many(3)],
+        "list": None,
+        "count": 3,
+        "more": False,
+        "start_after": None,
+    }
+
+
+def test_a_longer_plan_is_a_list_a_line_a_file(s3: Any) -> None:
+    answer = hand_over(Known(many(4)), PLACE, s3, limit=3)
+    assert answer == {
+        "files": [],
+        "list": {"bucket": BUCKET, "key": "run-1/0.jsonl"},
+        "count": 4,
+        "more": False,
+        "start_after": None,
+    }
+    assert listed(s3) == [asdict(file) for file in many(4)]
+
+
+def test_a_list_has_a_maximum_and_the_next_plan_starts_after_its_last_file(s3: Any) -> None:
+    answer = hand_over(Known(many(10)), PLACE, s3, limit=3, most_listed=7)
+    assert (answer["count"], answer["more"], answer["start_after"]) == (7, True, "raw-data/trips/6.parquet")
+    assert len(listed(s3)) == 7
+    just = hand_over(Known(many(7)), PLACE, s3, limit=3, most_listed=7)
+    assert (just["count"], just["more"]) == (7, False)
+
+
+def test_a_plan_that_ran_out_of_time_is_a_list_and_goes_on_where_it_was(s3: Any) -> None:
+    answer = hand_over(Known(many(2), is_whole=False), PLACE, s3, limit=3)
+    assert (answer["list"], answer["count"]) == ({"bucket": BUCKET, "key": "run-1/0.jsonl"}, 2)
+    assert (answer["more"], answer["start_after"]) == (True, "raw-data/trips/z.parquet")
+
+
+def test_a_plan_that_found_nothing_yet_makes_no_list(s3: Any) -> None:
+    answer = hand_over(Known([], is_whole=False), PLACE, s3, limit=3)
+    assert (answer["list"], answer["files"], answer["more"]) == (None, [], True)
+    assert answer["start_after"] == "raw-data/trips/z.parquet"
+
+
+def test_without_a_place_for_a_list_the_answer_is_cut_off_and_says_so(s3: Any) -> None:
+    cut = hand_over(Known(many(5)), None, s3, limit=3)
     assert (cut["count"], len(cut["files"]), cut["more"]) == (3, 3, True)
-    whole = within(many(3), limit=3)
-    assert (whole["count"], whole["more"]) == (3, False)
+    assert cut["start_after"] == "raw-data/trips/2.parquet"
+
+
+def test_a_list_that_cannot_be_written_is_an_error_that_names_it(s3: Any) -> None:
+    with pytest.raises(PermanentError, match=r"Writing s3://missing/l\.jsonl failed"):
+        hand_over(Known(many(5)), Place("missing", "l.jsonl"), s3, limit=3)
 
 
 @pytest.mark.parametrize("name", ["plain", "ü" * 300, "\U0001f695" * 200])
-def test_the_plan_stays_below_what_step_functions_carries(name: str) -> None:
-    files = (PlannedFile(f"{n:032x}", BUCKET, f"raw-data/trips/{name}{n}.parquet", "v", 1) for n in range(100_000))
-    answer = within(files)
+def test_the_plan_stays_below_what_step_functions_carries(s3: Any, name: str) -> None:
+    answer = hand_over(Known(many(100_000, name)), None, s3)
     assert answer["more"]
     size = len(json.dumps(answer["files"]).encode())
     assert MOST_BYTES - 4_000 < size <= MOST_BYTES
     assert answer["count"] == len(answer["files"])
 
 
-def test_a_million_files_are_not_held_in_memory() -> None:
+@pytest.mark.e2e
+def test_a_list_of_very_many_files_is_written_as_it_grows(s3: Any) -> None:
     tracemalloc.start()
     try:
-        within(many(1_000_000))
+        answer = hand_over(Known(many(1_000_000)), None, s3)
+        _, cut = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        written = hand_over(Known(many(100_000)), PLACE, s3, limit=75)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 5_000_000
+    assert answer["more"]
+    assert cut < 5_000_000
+    assert (written["count"], len(listed(s3))) == (100_000, 100_000)
+    # What is held besides a few parts is the object itself, in the account's memory.
+    assert peak < 100_000_000
+
+
+# --- look-ups -----------------------------------------------------------------------------------------------------
+
+
+def test_look_ups_overlap_and_the_order_stays(s3: Any, dynamodb: Any, files_table: str) -> None:
+    land(s3, *(f"raw-data/trips/{number:04}.parquet" for number in range(350)))
+    met = threading.Barrier(3, timeout=20)
+
+    class Meeting(FileStandings):
+        """Answers only when three ask at a time."""
+
+        def of(self, file_ids: Sequence[str]) -> Any:
+            if len(file_ids) == 100:
+                met.wait()
+            return super().of(file_ids)
+
+    found = keys(Plan(s3, Meeting(dynamodb, files_table), BUCKET))
+    assert found == [f"raw-data/trips/{number:04}.parquet" for number in range(350)]
+
+
+def test_keys_that_dynamodb_leaves_unprocessed_are_asked_for_again(
+    dynamodb: Any, files_table: str, records: FileRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        register(records, f"f{number}", "raw-data/trips/a.parquet")
+    original, asked = dynamodb.batch_get_item, []
+
+    def one_at_a_time(RequestItems: Any) -> Any:  # noqa: N803 - boto3's own name
+        (request,) = RequestItems.values()
+        asked.append(len(request["Keys"]))
+        answer = original(RequestItems={files_table: {**request, "Keys": request["Keys"][:1]}})
+        left = request["Keys"][1:]
+        return answer | ({"UnprocessedKeys": {files_table: {**request, "Keys": left}}} if left else {})
+
+    monkeypatch.setattr(dynamodb, "batch_get_item", one_at_a_time)
+    found = FileStandings(dynamodb, files_table).of(["f0", "f1", "f2", "f9"])
+    assert sorted(found) == ["f0", "f1", "f2"]
+    assert asked == [4, 3, 2, 1]
+
+
+def test_only_what_a_plan_needs_of_a_record_is_read(dynamodb: Any, files_table: str, records: FileRecords) -> None:
+    register(records, "f", "raw-data/trips/a.parquet")
+    answers: list[Any] = []
+    dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", lambda parsed, **_: answers.append(parsed))
+    (standing,) = FileStandings(dynamodb, files_table).of(["f"]).values()
+    assert (standing.status, standing.attempt, standing.updated_at) == ("REGISTERED", 1, NOW)
+    (item,) = answers[0]["Responses"][files_table]
+    assert set(item) == {"file_id", "status", "attempt", "updated_at"}

@@ -43,6 +43,9 @@ class Deployment:
         state_machines: State machine ARNs by short name.
         crawlers: Crawler names by layer.
         databases: Glue database names by layer.
+        queues: SQS queue URLs by short name (``landed``, ``dead_letters``).
+        functions: Lambda function names by short name.
+        glue_jobs: Glue job names by short name.
         workgroup: Name of Athena's workgroup.
         dbt_environment: The environment variables that dbt_project/ reads.
         client_options: Options of every boto3 client: endpoint and credentials, where they are not the usual ones.
@@ -57,6 +60,9 @@ class Deployment:
     state_machines: Mapping[str, str]
     crawlers: Mapping[str, str]
     databases: Mapping[str, str]
+    queues: Mapping[str, str]
+    functions: Mapping[str, str]
+    glue_jobs: Mapping[str, str]
     workgroup: str
     dbt_environment: Mapping[str, str]
     client_options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -96,7 +102,7 @@ class Deployment:
         """
         names = (
             *("project", "environment", "region", "account_id", "buckets", "tables", "state_machines", "crawlers"),
-            *("databases", "workgroup", "dbt_environment"),
+            *("databases", "queues", "functions", "glue_jobs", "workgroup", "dbt_environment"),
         )
         missing = [name for name in names if name not in outputs]
         if missing:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lakehouse.cli import convert, data, demo, landing, laptop, pipeline, queries, transformations
+from lakehouse.cli import convert, data, demo, explain, failures, landing, laptop, pipeline, queries, transformations
 from lakehouse.errors import EndpointDownError, LakehouseError, PrerequisiteError, SettingsError, TransientError
 from lakehouse.settings import Workplace
 
@@ -47,7 +47,7 @@ def lakehouse(context: click.Context, environment: str) -> None:
             raise
 
 
-for part in (laptop, demo, landing, data, pipeline, convert, queries, transformations):
+for part in (laptop, demo, landing, data, failures, explain, pipeline, convert, queries, transformations):
     for command in part.COMMANDS:
         lakehouse.add_command(command)
 

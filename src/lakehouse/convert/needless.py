@@ -33,8 +33,9 @@ def made_needless_by(s3: S3Client, records: FileRecords, record: FileRecord) -> 
         record: The file that is being converted.
 
     Returns:
-        The ``file_id`` of the newest version of its key, unless that one failed; else of one with the same bytes that
-        was converted meanwhile; None where the conversion is needed.
+        The ``file_id`` of the newest version of its key, unless that one failed and has no output, or relies on this
+        one, having the same bytes; else of one with the same bytes that was converted meanwhile; None where the
+        conversion is needed.
 
     Raises:
         botocore.exceptions.ClientError: S3 refused.
@@ -45,10 +46,15 @@ def made_needless_by(s3: S3Client, records: FileRecords, record: FileRecord) -> 
     newer = _newer(s3, record)
     if newer is not None:
         known = records.find(newer)
-        if known is None or known.status is not FileStatus.FAILED:
+        if known is None or not _leaves_the_output_to(record, known):
             return newer
     duplicate = records.find_duplicate(record)
     return duplicate.file_id if duplicate else None
+
+
+def _leaves_the_output_to(record: FileRecord, newer: FileRecord) -> bool:
+    has_nothing = newer.status is FileStatus.FAILED and newer.output_uri is None
+    return has_nothing or newer.duplicate_of == record.file_id
 
 
 def _newer(s3: S3Client, record: FileRecord) -> str | None:

@@ -80,11 +80,13 @@ class FileLookup:
 
         Returns:
             The record of the version of the same object that was converted last, if it has the same size and checksum;
-            else None. An earlier one does not count: its output was overwritten.
+            else None. An earlier one does not count: its output was overwritten. Nor does one that is converted anew.
         """
-        converted = self.iterate(key=record.key, status=FileStatus.SUCCEEDED)
-        last = next((other for other in converted if other.bucket == record.bucket), None)
+        versions = self.iterate(key=record.key)
+        last = next((one for one in versions if one.bucket == record.bucket and one.output_uri is not None), None)
         if last is None or record.checksum is None or last.file_id == record.file_id:
+            return None
+        if last.status is not FileStatus.SUCCEEDED:
             return None
         is_same = (last.size_bytes, last.checksum) == (record.size_bytes, record.checksum)
         return last if is_same else None

@@ -13,7 +13,11 @@ from lakehouse.metadata.attribute_values import Item, read_time
 
 
 class FileStatus(StrEnum):
-    """Where a file stands. ``SUCCEEDED`` and ``SKIPPED`` are final; ``FAILED`` gives way to a higher attempt only."""
+    """Where a file stands.
+
+    ``SUCCEEDED`` and ``SKIPPED`` are final, but for a ``SUCCEEDED`` file that somebody reopens; ``FAILED`` gives way to
+    a higher attempt only.
+    """
 
     REGISTERED = "REGISTERED"
     RUNNING = "RUNNING"
@@ -23,7 +27,7 @@ class FileStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can change it any more."""
+        """Whether nothing changes it any more by itself."""
         return self in {FileStatus.SUCCEEDED, FileStatus.SKIPPED}
 
 
@@ -71,6 +75,7 @@ class FileRecord:
         attempt: The attempt the status speaks of, from 1.
         created_at: When it was registered, UTC.
         updated_at: When the record last changed, UTC.
+        reopened_at: When somebody last asked for the file to be converted anew, UTC.
         version_id: The raw object's version.
         etag: The raw object's ETag without quotes.
         checksum: The raw object's ``<algorithm>=<base64>``.
@@ -110,6 +115,7 @@ class FileRecord:
     attempt: int
     created_at: datetime
     updated_at: datetime
+    reopened_at: datetime | None = None
     version_id: str | None = None
     etag: str | None = None
     checksum: str | None = None
@@ -158,6 +164,7 @@ class FileRecord:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "created_at": read_time,
     "updated_at": read_time,
+    "reopened_at": read_time,
     "started_at": read_time,
     "finished_at": read_time,
     "status": FileStatus,

@@ -2,8 +2,8 @@
 
 ::
 
-    REGISTERED ──► RUNNING ──► SUCCEEDED
-        │            ├───────► FAILED ──► RUNNING with a higher attempt
+    REGISTERED ──► RUNNING ──► SUCCEEDED ──► REGISTERED with a higher attempt, where somebody reopens it
+        │            ├───────► FAILED ─────► RUNNING with a higher attempt; or reopened like that
         └► SKIPPED   └► RUNNING again, taking over from a dead one; or SKIPPED
 
 An attempt is a fencing token: once a higher one started, whatever the lower one still writes is refused. So is what a
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from lakehouse.errors import MetadataError, RecordExistsError, RowConservationError, StatusConflictError
-from lakehouse.metadata.attribute_values import present, utc_now
+from lakehouse.metadata.attribute_values import present, timestamp, utc_now
 from lakehouse.metadata.dynamodb import Write
 from lakehouse.metadata.file_lookup import FileLookup, not_found
 from lakehouse.metadata.file_record import FileRecord, FileStatus, NewFile
@@ -49,14 +49,13 @@ RESULT_FIELDS = frozenset(
         "rule_results",
     }
 )
+# What tells of the output: it stays as long as that output does, whatever a later attempt comes to.
+_OF_THE_OUTPUT = RESULT_FIELDS - {"drift", "engine", "rows_total", "rows_read"}
 # What an attempt leaves behind, and the next one must not inherit.
-_OF_AN_ATTEMPT = (
-    *sorted(RESULT_FIELDS - {"drift", "engine", "rows_total", "rows_read"}),
-    "error_type",
-    "finished_at",
-    "next_attempt",
-    "reason",
-)
+_OF_AN_ATTEMPT = ("error_type", "finished_at", "next_attempt", "reason")
+# What goes with the worker that is done or dead, when a file is reopened. Without an engine, the file is looked at
+# anew: its contract may have changed.
+_OF_A_WORKER = ("claim", "engine", "error_type", "execution_arn", "job_run_id", "next_attempt", "reason", "run_id")
 # An item holds 400 KB at most, and every write of it costs by its size: long texts are cut, of many differences the
 # first are kept.
 _REASON_LENGTH = 4_000
@@ -198,7 +197,7 @@ class FileRecords(FileLookup):
             claim: What ``start`` gave.
 
         Returns:
-            The record, ``SUCCEEDED`` for good.
+            The record, ``SUCCEEDED`` until somebody reopens it.
 
         Raises:
             MetadataError: The result has a name that no record knows, or lacks the counts.
@@ -209,7 +208,9 @@ class FileRecords(FileLookup):
         _require_conserved_rows(file_id, result)
         changes = dict(result) | {"status": FileStatus.SUCCEEDED.value, "finished_at": self._clock()}
         changes |= _drift(result.get("drift", ()))
-        return self._change(file_id, changes, _is_running(attempt, claim), f"succeed with attempt {attempt}")
+        gone = sorted(name for name in _OF_THE_OUTPUT if result.get(name) is None)
+        allowed = _is_running(attempt, claim)
+        return self._change(file_id, changes, allowed, f"succeed with attempt {attempt}", forget=gone)
 
     def fail(
         self,
@@ -282,7 +283,30 @@ class FileRecords(FileLookup):
         allowed = _is(FileStatus.REGISTERED)
         if claim is not None:
             allowed |= _is(FileStatus.RUNNING) & Attr("claim").eq(claim)
-        return self._change(file_id, changes, allowed, "skip")
+        return self._change(file_id, changes, allowed, "skip", forget=sorted(_OF_THE_OUTPUT))
+
+    def reopen(self, file_id: str, *, attempt: int, dead_since: datetime | None = None) -> FileRecord:
+        """Have a file converted anew. What it says of its output stays until there is a new one.
+
+        Args:
+            file_id: The file.
+            attempt: The attempt to make: the one after the attempt that was seen to be over.
+            dead_since: When a record was last changed whose work is known to be dead; None to leave all work alone.
+
+        Returns:
+            The record, ``REGISTERED``: send it to the queue of landed files.
+
+        Raises:
+            RecordNotFoundError: There is no such record.
+            StatusConflictError: It is being converted, was skipped, or somebody else was faster.
+        """
+        allowed = _is(FileStatus.SUCCEEDED, FileStatus.FAILED)
+        if dead_since is not None:
+            is_dead = Attr("updated_at").lte(timestamp(dead_since))
+            allowed |= _is(FileStatus.REGISTERED, FileStatus.RUNNING) & is_dead
+        changes = {"status": FileStatus.REGISTERED.value, "attempt": attempt, "reopened_at": self._clock()}
+        allowed &= Attr("attempt").eq(attempt - 1)
+        return self._change(file_id, changes, allowed, f"reopen as attempt {attempt}", forget=_OF_A_WORKER)
 
     def _change(
         self,
@@ -316,7 +340,7 @@ def _accepted(write: Write, file_id: str, intent: str) -> FileRecord:
             f"{record.key} (file_id {file_id}): cannot {intent}, since it is {record.status} at attempt "
             f"{record.attempt} of {record.execution_arn or 'no execution'}. "
             + (
-                "It is done: upload a new version to convert it again."
+                "It is done: upload a new version, or have it converted anew (lakehouse reprocess)."
                 if record.status.is_final
                 else f"Let that one end, or try again with attempt {record.attempt + 1}."
             )

@@ -66,6 +66,19 @@ def execution_name(file_id: str, attempt: int) -> str:
     return f"{file_id}-{attempt}"
 
 
+def execution_arn(state_machine_arn: str, name: str) -> str:
+    """The ARN of an execution.
+
+    Args:
+        state_machine_arn: Its state machine.
+        name: Its name, see ``execution_name``.
+
+    Returns:
+        The ARN, whether there is such an execution or not.
+    """
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+
+
 def dataset_of_key(key: str) -> str:
     """The dataset an object of the raw layer belongs to.
 
