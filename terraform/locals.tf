@@ -34,6 +34,7 @@ locals {
     dags           = {}
     artifacts      = {}
     athena_results = { expiration_days = var.retention.athena_result_days }
+    plans          = { expiration_days = 30 } # lists of files of long runs, and what became of each
   }
 
   # Put together from names: the machine invokes the functions that learn it here.
@@ -54,7 +55,14 @@ locals {
     LAKEHOUSE_CIRCUITS_TABLE      = module.metadata.tables["circuits"].name
     LAKEHOUSE_FILE_CONVERSION_ARN = local.file_conversion_arn
     LAKEHOUSE_LANDED_QUEUE_URL    = module.ingestion.queues["landed"].url
+    LAKEHOUSE_NOTIFICATIONS_TABLE = module.metadata.tables["notifications"].name
+    LAKEHOUSE_INFO_TOPIC_ARN      = module.alerting.topics["info"].arn
+    LAKEHOUSE_WARNING_TOPIC_ARN   = module.alerting.topics["warning"].arn
+    LAKEHOUSE_CRITICAL_TOPIC_ARN  = module.alerting.topics["critical"].arn
   }
+
+  queues         = merge(module.ingestion.queues, { undelivered_alerts = module.alerting.undelivered_queue })
+  state_machines = merge(module.workflow.state_machines, { table_maintenance = module.maintenance.state_machine_arn })
 
   # The modules know no schedule as null: an optional attribute that is given as null has its default.
   schedules = { for key, schedule in var.schedules : key => schedule == "never" ? null : schedule }

@@ -64,8 +64,15 @@ module "catalog" {
 module "functions" {
   source = "./modules/functions"
 
+  alerting = {
+    notifications_table = module.metadata.tables["notifications"]
+    streams             = module.metadata.streams
+    topics              = module.alerting.topics
+    undelivered_queue   = module.alerting.undelivered_queue
+  }
   artifacts_bucket    = module.storage.buckets["artifacts"]
   circuits_table      = module.metadata.tables["circuits"]
+  dead_letters_queue  = module.ingestion.queues["dead_letters"]
   file_conversion_arn = local.file_conversion_arn
   landed_queue        = module.ingestion.queues["landed"]
   files_table         = module.metadata.tables["files"]
@@ -74,6 +81,7 @@ module "functions" {
   log_retention_days  = var.retention.log_days
   name_prefix         = local.name_prefix
   package_dir         = var.package_dir
+  plans_bucket        = module.storage.buckets["plans"]
   settings            = local.settings
 }
 
@@ -144,4 +152,23 @@ module "workflow" {
   log_retention_days  = var.retention.log_days
   name_prefix         = local.name_prefix
   pipeline_runs_table = module.metadata.tables["pipeline_runs"]
+  plans_bucket        = module.storage.buckets["plans"]
+}
+
+module "alerting" {
+  source = "./modules/alerting"
+
+  function = {
+    alias     = "live"
+    alias_arn = module.functions.aliases["notify"]
+    name      = module.functions.functions["notify"].name
+    role_arn  = module.functions.roles["notify"]
+  }
+  kms_key_arn               = module.encryption.key_arn
+  name_prefix               = local.name_prefix
+  queues                    = { dead_letters = module.ingestion.queues["dead_letters"], landed = module.ingestion.queues["landed"] }
+  state_machines            = local.state_machines
+  streams                   = { files = module.metadata.streams["files"], pipeline_runs = module.metadata.streams["pipeline_runs"] }
+  subscriptions             = var.subscriptions
+  unrecorded_state_machines = { table_maintenance = local.state_machines["table_maintenance"] }
 }

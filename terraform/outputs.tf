@@ -5,6 +5,11 @@ output "account_id" {
   value       = data.aws_caller_identity.current.account_id
 }
 
+output "alarms" {
+  description = "CloudWatch alarm names by short name."
+  value       = module.alerting.alarms
+}
+
 output "buckets" {
   description = "Bucket names by short name."
   value       = { for key, bucket in module.storage.buckets : key => bucket.name }
@@ -62,7 +67,7 @@ output "project" {
 
 output "queues" {
   description = "SQS queue URLs by short name."
-  value       = { for key, queue in module.ingestion.queues : key => queue.url }
+  value       = { for key, queue in local.queues : key => queue.url }
 }
 
 output "region" {
@@ -72,12 +77,17 @@ output "region" {
 
 output "state_machines" {
   description = "State machine ARNs by short name."
-  value       = merge(module.workflow.state_machines, { table_maintenance = module.maintenance.state_machine_arn })
+  value       = local.state_machines
 }
 
 output "tables" {
   description = "DynamoDB table names by short name."
   value       = { for key, table in module.metadata.tables : key => table.name }
+}
+
+output "topics" {
+  description = "ARN of the SNS topic of the alerts of each severity."
+  value       = { for severity, topic in module.alerting.topics : severity => topic.arn }
 }
 
 output "workgroup" {

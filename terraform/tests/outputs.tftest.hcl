@@ -13,18 +13,37 @@ run "every_output_is_there_for_the_command_line" {
   command = apply
 
   assert {
-    condition     = toset(keys(output.buckets)) == toset(["raw", "processed", "curated", "dags", "artifacts", "athena_results", "access_logs"])
+    condition     = toset(keys(output.buckets)) == toset(["raw", "processed", "curated", "dags", "artifacts", "athena_results", "plans", "access_logs"])
     error_message = "The buckets are ${jsonencode(output.buckets)}."
   }
 
   assert {
-    condition     = toset(keys(output.tables)) == toset(["circuits", "files", "pipeline_runs", "watermarks"])
+    condition     = toset(keys(output.tables)) == toset(["circuits", "files", "notifications", "pipeline_runs", "watermarks"])
     error_message = "The tables are ${jsonencode(output.tables)}."
   }
 
   assert {
     condition     = toset(keys(output.state_machines)) == toset(["lakehouse_pipeline", "file_conversion", "table_maintenance"])
     error_message = "The state machines are ${jsonencode(output.state_machines)}."
+  }
+
+  assert {
+    condition     = toset(keys(output.topics)) == toset(["info", "warning", "critical"])
+    error_message = "The topics are ${jsonencode(output.topics)}."
+  }
+
+  assert {
+    condition     = toset(keys(output.queues)) == toset(["dead_letters", "landed", "undelivered_alerts"])
+    error_message = "The queues are ${jsonencode(output.queues)}."
+  }
+
+  assert {
+    condition = output.alarms == {
+      dead_letters = "lakehouse-sandbox-ingestion-dead-letters"
+      delay        = "lakehouse-sandbox-ingestion-delay"
+      undelivered  = "lakehouse-sandbox-undelivered-alerts"
+    }
+    error_message = "The alarms are ${jsonencode(output.alarms)}."
   }
 
   assert {

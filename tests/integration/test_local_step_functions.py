@@ -376,23 +376,6 @@ def test_an_invalid_definition_is_refused_when_it_is_created(states: Any, defini
         states.create_state_machine(name=f"bad-{uuid4().hex[:8]}", definition=definition, roleArn=ROLE)
 
 
-def test_a_result_writer_is_refused_rather_than_ignored(states: Any) -> None:
-    iterate = {
-        "Type": "Map",
-        "ItemProcessor": {
-            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-            "StartAt": "Keep",
-            "States": {"Keep": {"Type": "Pass", "End": True}},
-        },
-        "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}},
-        "End": True,
-    }
-    with pytest.raises(states.exceptions.InvalidDefinition, match="ResultWriter is not executed"):
-        states.create_state_machine(
-            name=f"bad-{uuid4().hex[:8]}", definition=_machine("Each", {"Each": iterate}), roleArn=ROLE
-        )
-
-
 def test_the_history_links_every_event_to_the_one_before_in_its_branch(run: Run, states: Any) -> None:
     branches = [{"StartAt": name, "States": {name: {"Type": "Pass", "End": True}}} for name in ("Left", "Right")]
     execution = run(_machine("Both", {"Both": {"Type": "Parallel", "Branches": branches, "End": True}}))

@@ -1,174 +1,64 @@
-"""Lists what landed in the raw layer and is not converted yet.
-
-Events bring low latency, this brings completeness: it compares what lies in the bucket with the files' records, so a
-lost event costs time, never data.
-"""
+"""Lists what landed in the raw layer and is not converted yet, for one run of the pipeline."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from itertools import islice
+from functools import cache
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+import boto3
 
-from lakehouse.aws_errors import translate
+from lakehouse.aws_errors import client_config
 from lakehouse.functions import surroundings
 from lakehouse.functions.surroundings import Answer, Event, handles
-from lakehouse.metadata.attribute_values import utc_now
-from lakehouse.metadata.file_record import FileRecord, FileStatus
-from lakehouse.metadata.identity import RAW_PREFIX, RAW_SUFFIX, file_id, version_or_none, version_text
+from lakehouse.ingestion.file_lists import Place, hand_over
+from lakehouse.ingestion.landed_objects import listing_client
+from lakehouse.ingestion.planning import Plan
+from lakehouse.ingestion.standings import FileStandings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from lakehouse.metadata.files import FileRecords
-
-# Longer than a Glue job may run (60 minutes); a conversion that lives notes its progress far more often.
-STALE_AFTER = timedelta(minutes=90)
-# Step Functions carries 256 KiB from state to state, and the list is there together with the results of its files.
-# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-MOST_BYTES = 64 * 1024
-_CHUNK = 100
+# What is left of the function's time when a plan ends: enough to write the end of a list.
+_SECONDS_TO_HAND_OVER = 45
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
-    """A file to convert: the input of a file-conversion execution.
-
-    Attributes:
-        file_id: Its identity.
-        bucket: Its bucket.
-        key: Its key.
-        version_id: Its version; ``null`` for none, as S3 says.
-        attempt: The attempt to make.
-    """
-
-    file_id: str
-    bucket: str
-    key: str
-    version_id: str
-    attempt: int
+@cache
+def _listing() -> S3Client:
+    return listing_client()
 
 
-@dataclass(frozen=True, slots=True)
-class _Landed:
-    file_id: str
-    key: str
-    version_id: str | None
+@cache
+def _standings() -> FileStandings:
+    client = boto3.client("dynamodb", config=client_config())
+    return FileStandings(client, surroundings.settings().files_table)
 
 
-def plan(
-    client: S3Client,
-    records: FileRecords,
-    bucket: str,
-    *,
-    datasets: Sequence[str] = (),
-    retry_failed: bool = False,
-    now: datetime | None = None,
-) -> Iterator[PlannedFile]:
-    """Find the files to convert, in the order of their keys, a hundred at a time.
-
-    Args:
-        client: S3 client.
-        records: The file records.
-        bucket: The raw bucket.
-        datasets: Only these; all without any.
-        retry_failed: Whether files that failed are tried again, with a higher attempt.
-        now: The time, UTC; against it the age of unfinished work is measured.
-
-    Yields:
-        The latest version of each ``.parquet`` object below ``raw-data/`` that has no record, or one whose work died
-        (``REGISTERED`` or ``RUNNING`` without a change for ``STALE_AFTER``), or with ``retry_failed`` one that failed.
-
-    Raises:
-        LakehouseError: S3 or DynamoDB refused.
-    """
-    stale_before = (now or utc_now()) - STALE_AFTER
-    for chunk in _chunks(_landed(client, bucket, datasets)):
-        known = records.get_many(landed.file_id for landed in chunk)
-        for landed in chunk:
-            attempt = _attempt(known.get(landed.file_id), stale_before, retry_failed=retry_failed)
-            if attempt is not None:
-                yield PlannedFile(landed.file_id, bucket, landed.key, version_text(landed.version_id), attempt)
-
-
-def _attempt(record: FileRecord | None, stale_before: datetime, *, retry_failed: bool) -> int | None:
-    """The attempt to make; None where there is nothing to do."""
-    if record is None:
-        return 1
-    if record.status.is_final:
-        return None
-    is_due = retry_failed if record.status is FileStatus.FAILED else record.updated_at < stale_before
-    return record.attempt + 1 if is_due else None
-
-
-def _landed(client: S3Client, bucket: str, datasets: Sequence[str]) -> Iterator[_Landed]:
-    prefixes = [f"{RAW_PREFIX}{dataset}/" for dataset in sorted(set(datasets))] or [RAW_PREFIX]
-    paginator = client.get_paginator("list_object_versions")
-    for prefix in prefixes:
-        try:
-            for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
-                for version in page.get("Versions", ()):
-                    key = version["Key"]
-                    # A key right below raw-data/ has no dataset: no file of the pipeline's.
-                    if version["IsLatest"] and key.endswith(RAW_SUFFIX) and "/" in key.removeprefix(RAW_PREFIX):
-                        version_id = version_or_none(version["VersionId"])
-                        identity = file_id(bucket, key, version_id=version_id, etag=version["ETag"])
-                        yield _Landed(identity, key, version_id)
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, f"Listing s3://{bucket}/{prefix}") from error
-
-
-def _chunks(landed: Iterable[_Landed]) -> Iterator[list[_Landed]]:
-    remaining = iter(landed)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
-
-
-def within(files: Iterable[PlannedFile], *, limit: int | None = None, most_bytes: int = MOST_BYTES) -> Answer:
-    """Take as many files as one run carries.
-
-    Args:
-        files: The files to convert.
-        limit: The most files; None for as many as fit.
-        most_bytes: The most bytes of the list as JSON.
-
-    Returns:
-        ``files``, their ``count``, and ``more``: whether files are left for the next run.
-    """
-    taken: list[dict[str, object]] = []
-    size = 2
-    for file in files:
-        item = asdict(file)
-        size += len(json.dumps(item).encode()) + 2
-        if size > most_bytes or (limit is not None and len(taken) >= limit):
-            return {"files": taken, "count": len(taken), "more": True}
-        taken.append(item)
-    return {"files": taken, "count": len(taken), "more": False}
+def _is_time_up() -> bool:
+    return surroundings.seconds_left() < _SECONDS_TO_HAND_OVER
 
 
 @handles
 def handler(event: Event) -> Answer:
-    """Plan a run.
+    """Plan a run, or as much of it as the function's time allows.
 
     Args:
-        event: ``run_id`` and, if need be, ``datasets``, ``retry_failed``, ``limit``.
+        event: ``run_id`` and, if need be, ``datasets``, ``retry_failed``, ``start_after`` (where the plan before this
+            one ended), ``limit`` (the most files in the answer) and ``list`` (``bucket`` and ``key`` of a longer list).
 
     Returns:
-        See ``within``.
+        See ``file_lists.hand_over``.
 
     Raises:
         LakehouseError: S3 or DynamoDB refused.
     """
-    files = plan(
-        surroundings.s3(),
-        surroundings.records(),
+    plan = Plan(
+        _listing(),
+        _standings(),
         surroundings.settings().raw_bucket,
         datasets=event.get("datasets") or (),
         retry_failed=bool(event.get("retry_failed")),
+        start_after=event.get("start_after"),
+        is_time_up=_is_time_up,
     )
-    return within(files, limit=event.get("limit"))
+    place = event.get("list")
+    return hand_over(plan, Place(**place) if place else None, surroundings.s3(), limit=event.get("limit"))

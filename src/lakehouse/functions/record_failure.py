@@ -132,8 +132,11 @@ def record(event: Event, records: FileRecords, retries: Retries) -> Answer:
 
 def _next_attempt(event: Event, attempt: int, failure: Failure, found: FileRecord, retries: Retries) -> int | None:
     """Send the file back to the queue before the failure is recorded: a crash in between loses nothing."""
-    is_ours = found.attempt == attempt and found.execution_arn in {None, event.get("execution_arn")}
-    if not is_ours or found.status in {FileStatus.SUCCEEDED, FileStatus.SKIPPED, FileStatus.FAILED}:
+    is_under_way = found.status in {FileStatus.REGISTERED, FileStatus.RUNNING}
+    is_ours = is_under_way and found.attempt == attempt and found.execution_arn in {None, event.get("execution_arn")}
+    # One that died before it was registered: the record still tells of the attempt before.
+    is_unknown = found.attempt < attempt and not found.status.is_final
+    if not is_ours and not is_unknown:
         return None
     landed = LandedFile(found.bucket, found.key, found.version_id, attempt)
     return attempt + 1 if retries.note(landed, failure.error_type, failure.reason) else None

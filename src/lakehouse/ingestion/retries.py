@@ -25,6 +25,7 @@ _LONGEST_DELAY_SECONDS = 900
 _TRANSIENT = frozenset(
     {
         *(kind.__name__ for kind in (PublishedMeanwhileError, ServiceUnavailableError, ThrottledError)),
+        "ConversionAbandoned",
         "Glue.ConcurrentRunsExceededException",
         "Glue.InternalServiceException",
         "Glue.OperationTimeoutException",

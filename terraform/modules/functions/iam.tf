@@ -22,6 +22,13 @@ locals {
       Resource  = [var.layers.raw.bucket.arn]
       Condition = { StringLike = { "s3:prefix" = "${var.layers.raw.prefix}*" } }
     }
+    # A plan that is too long for a state is a list in S3.
+    write_plans = {
+      Sid      = "WritePlans"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+      Resource = ["${var.plans_bucket.arn}/*"]
+    }
     write_processed = {
       Sid    = "WriteProcessed"
       Effect = "Allow"
@@ -76,6 +83,23 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
       Resource = [var.landed_queue.arn]
+    }
+    # The redrive policy of the queue names its dead letters.
+    look_at_landed = {
+      Sid      = "LookAtLanded"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes"]
+      Resource = [var.landed_queue.arn]
+    }
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    move_dead_letters = {
+      Sid    = "MoveDeadLetters"
+      Effect = "Allow"
+      Action = [
+        "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+        "sqs:ListMessageMoveTasks", "sqs:ReceiveMessage", "sqs:StartMessageMoveTask",
+      ]
+      Resource = [var.dead_letters_queue.arn]
     }
     # A file that waits, or is tried again, goes back as a new message.
     send_landed = {

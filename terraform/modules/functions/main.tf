@@ -8,6 +8,12 @@ locals {
   # Memory also buys processors: 1,769 MB are one, and the conversion uses two.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
   functions = {
+    redrive = {
+      description     = "Sends dead letters back to the queue of the files that landed, once their cause is mended"
+      memory_mb       = 512
+      timeout_seconds = 900 # SQS moves them, and it waits for the end of that
+      statements      = [local.permissions.look_at_landed, local.permissions.send_landed, local.permissions.move_dead_letters]
+    }
     register_file = {
       description     = "Registers a file of the raw layer and decides how it is converted"
       memory_mb       = 1024
@@ -38,9 +44,9 @@ locals {
     }
     plan_files = {
       description     = "Lists what landed in the raw layer and is not converted yet"
-      memory_mb       = 512
-      timeout_seconds = 300
-      statements      = [local.permissions.list_raw, local.permissions.look_up_files]
+      memory_mb       = 1769 # a whole processor: most of a plan is reading answers
+      timeout_seconds = 900
+      statements      = [local.permissions.list_raw, local.permissions.look_up_files, local.permissions.write_plans]
     }
     record_failure = {
       description     = "Records why a file could not be converted"

@@ -18,6 +18,11 @@ variable "circuits_table" {
   type        = object({ name = string, arn = string })
 }
 
+variable "dead_letters_queue" {
+  description = "Queue of the messages about files that landed which failed too often."
+  type        = object({ arn = string })
+}
+
 variable "file_conversion_arn" {
   description = "ARN of the state machine that converts one file."
   type        = string
@@ -73,6 +78,11 @@ variable "name_prefix" {
 variable "package_dir" {
   description = "Folder of the artifacts that `make package` builds."
   type        = string
+}
+
+variable "plans_bucket" {
+  description = "Bucket of the lists of files that a pipeline run converts."
+  type        = object({ name = string, arn = string })
 }
 
 variable "settings" {

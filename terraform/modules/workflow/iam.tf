@@ -63,6 +63,40 @@ locals {
         Resource = ["arn:${data.aws_partition.current.partition}:events:${local._here}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"]
       },
     ]
+    # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+    map_run = [
+      {
+        Sid      = "StartListedFiles"
+        Effect   = "Allow"
+        Action   = ["states:StartExecution"]
+        Resource = [local.arns.lakehouse_pipeline]
+      },
+      {
+        Sid    = "FollowListedFiles"
+        Effect = "Allow"
+        Action = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
+        Resource = [
+          "${local._states}:execution:${local.names.lakehouse_pipeline}:*",
+          "${local._states}:execution:${local.names.lakehouse_pipeline}/ConvertListedFiles:*",
+        ]
+      },
+      {
+        # Executions are listed by their Map Run, or by their machine.
+        Sid    = "CountListedFiles"
+        Effect = "Allow"
+        Action = ["states:DescribeMapRun", "states:ListExecutions"]
+        Resource = [
+          local.arns.lakehouse_pipeline,
+          "${local._states}:mapRun:${local.names.lakehouse_pipeline}/ConvertListedFiles:*",
+        ]
+      },
+      {
+        Sid      = "ReadListsAndWriteResults"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+        Resource = ["${var.plans_bucket.arn}/*"]
+      },
+    ]
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-ddb.html
     read_files = [{
       Sid      = "ReadFiles"
@@ -78,14 +112,21 @@ locals {
     }]
   }
 
-  _common = [
-    {
+  # The services that hold a machine's data.
+  _services = {
+    file_conversion    = ["dynamodb"]
+    lakehouse_pipeline = ["dynamodb", "s3"]
+  }
+  _use_key = {
+    for key, services in local._services : key => {
       Sid       = "UseKey"
       Effect    = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
       Resource  = [var.kms_key_arn]
-      Condition = { StringEquals = { "kms:ViaService" = ["dynamodb.${data.aws_region.current.name}.amazonaws.com"] } }
-    },
+      Condition = { StringEquals = { "kms:ViaService" = [for service in services : "${service}.${data.aws_region.current.name}.amazonaws.com"] } }
+    }
+  }
+  _common = [
     {
       # Log delivery knows no resources: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
       Sid    = "DeliverLogs"
@@ -119,7 +160,9 @@ locals {
       local.integrations.crawler,
       local.integrations.codebuild,
       local.integrations.lambda["plan_files"],
+      local.integrations.lambda["record_failure"],
       local.integrations.states,
+      local.integrations.map_run,
       local.integrations.read_files,
       local.integrations.record_runs,
     ])
@@ -128,7 +171,7 @@ locals {
   policies = {
     for key, statements in local._statements : key => jsonencode({
       Version   = "2012-10-17"
-      Statement = concat(statements, [for statement in local._common : statement])
+      Statement = concat(statements, [local._use_key[key]], [for statement in local._common : statement])
     })
   }
 }

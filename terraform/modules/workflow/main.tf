@@ -21,13 +21,16 @@ locals {
       register_file_arn  = var.functions["register_file"].arn
     })
     lakehouse_pipeline = templatefile("${path.module}/state_machine.json", {
-      curated_crawler_name = var.crawlers.curated.name
-      dbt_project_name     = var.dbt_project.name
-      raw_crawler_name     = var.crawlers.raw.name
-      file_conversion_arn  = local.arns.file_conversion
-      files_table          = var.files_table.name
-      pipeline_runs_table  = var.pipeline_runs_table.name
-      plan_files_arn       = var.functions["plan_files"].arn
+      curated_crawler_name           = var.crawlers.curated.name
+      dbt_project_name               = var.dbt_project.name
+      raw_crawler_name               = var.crawlers.raw.name
+      file_conversion_arn            = local.arns.file_conversion
+      file_conversion_executions_arn = "${local._states}:execution:${local.names.file_conversion}"
+      files_table                    = var.files_table.name
+      pipeline_runs_table            = var.pipeline_runs_table.name
+      plan_files_arn                 = var.functions["plan_files"].arn
+      plans_bucket_name              = var.plans_bucket.name
+      record_failure_arn             = var.functions["record_failure"].arn
     })
   }
 }

@@ -56,6 +56,11 @@ variable "pipeline_runs_table" {
   type        = object({ name = string, arn = string })
 }
 
+variable "plans_bucket" {
+  description = "Bucket of the lists of files that are too long for a state, and of what became of those files."
+  type        = object({ name = string, arn = string })
+}
+
 variable "tags" {
   description = "Tags on top of the provider's default tags."
   type        = map(string)

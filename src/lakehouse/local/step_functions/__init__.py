@@ -13,7 +13,15 @@ from collections.abc import Callable
 from typing import Any
 
 from lakehouse.local.registry import adds, executes, fixes, refuses
-from lakehouse.local.step_functions import definitions, executions, history, integrations, interpreter, payload_template
+from lakehouse.local.step_functions import (
+    definitions,
+    distributed_map,
+    executions,
+    history,
+    integrations,
+    jsonata_limit,
+    payload_template,
+)
 
 Factory = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -25,9 +33,9 @@ _EXECUTED: tuple[tuple[str, str, str, Factory], ...] = (
     ("StartExecution: run", "_run_execution", "(exec_arn)", executions.run),
     (
         "StartExecution: distributed Map",
-        "_run_sub_machine",
-        "(states, start_at, input_data, execution, ctx)",
-        interpreter.run_sub_machine,
+        "_run_distributed_map",
+        "(state_def, raw_input, effective, iterator, execution, ctx)",
+        distributed_map.replace,
     ),
     ("StopExecution", "_stop_execution", "(data)", executions.stop),
     ("CreateStateMachine", "_create_state_machine", "(data)", definitions.refuse_invalid),
@@ -54,6 +62,13 @@ _EXECUTED: tuple[tuple[str, str, str, Factory], ...] = (
 
 # As above, and what a client saw before.
 _FIXED: tuple[tuple[str, str, str, Factory, str], ...] = (
+    (
+        "StartExecution: JSONata",
+        "jsonata.timebox:Timebox.check_runaway",
+        "(self)",
+        jsonata_limit.by_own_time,
+        "States.QueryEvaluationError (D1012), where the machine was busy while an expression was evaluated.",
+    ),
     (
         "StartExecution: payload templates",
         "_resolve_params_obj",
@@ -105,9 +120,8 @@ for _operation, _symbol, _signature, _factory in _EXECUTED:
     executes("states", _operation, replaces=f"{_EMULATOR}:{_symbol}", signature=_signature)(_declared_here(_factory))
 
 for _operation, _symbol, _signature, _factory, _symptom in _FIXED:
-    fixes("states", _operation, replaces=f"{_EMULATOR}:{_symbol}", signature=_signature, symptom=_symptom)(
-        _declared_here(_factory)
-    )
+    _replaced = _symbol if ":" in _symbol else f"{_EMULATOR}:{_symbol}"
+    fixes("states", _operation, replaces=_replaced, signature=_signature, symptom=_symptom)(_declared_here(_factory))
 
 
 @adds("states", "glue:startJobRun.sync", to=f"{_EMULATOR}:_SERVICE_DISPATCH", key="arn:aws:states:::glue:startJobRun")

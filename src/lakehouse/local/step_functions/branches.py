@@ -4,7 +4,6 @@ Sources: https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.htm
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map.html
 """
 
-# ruff: noqa: SLF001 - the emulator has no public names for its state
 from __future__ import annotations
 
 import contextvars
@@ -13,7 +12,6 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 
-from ministack.services import stepfunctions
 from ministack.services.stepfunctions import _ExecutionError as StateError
 
 from lakehouse.local.step_functions.attempts import with_retry_and_catch
@@ -59,7 +57,7 @@ def run_parallel(state: State, raw: Json, execution: Execution, context: Context
 
 
 def run_map(state: State, raw: Json, execution: Execution, context: Context) -> Step:
-    """Run a Map state; a distributed one is handed to the emulator.
+    """Run a Map state, inline or distributed.
 
     Args:
         state: Its definition.
@@ -72,8 +70,10 @@ def run_map(state: State, raw: Json, execution: Execution, context: Context) -> 
     """
     processor = state.get("ItemProcessor") or state.get("Iterator") or {}
     if processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":
-        output, following = stepfunctions._run_distributed_map(state, raw, raw, processor, execution, context)
-        return output, following
+        # That module imports this one, and runs whole executions.
+        from lakehouse.local.step_functions.distributed_map import run_distributed_map
+
+        return run_distributed_map(state, raw, execution, context)
 
     def attempt() -> Json:
         language = language_of(state, context)

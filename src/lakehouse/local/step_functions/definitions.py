@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Creat
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,17 +17,22 @@ from statelint.config import Config
 from statelint.linter import Linter
 from statelint.problem import ProblemType
 
+from lakehouse.local.step_functions.distributed_map import problems_of as map_problems
 from lakehouse.local.step_functions.intrinsics import parse as parse_call
 from lakehouse.local.step_functions.json_path import InvalidPathError
 from lakehouse.local.step_functions.references import check
 
 Response = tuple[Any, ...]
 
-_ON_ASSIGN = 'Field "Assign" not allowed in'
+# Fields that AWS takes and the linter does not know.
+_ON_FIELDS = re.compile(
+    r'Field "(Assign|Label|WriterConfig)" not allowed in '
+    r'|Field "(InputType|ItemsPointer|CSVDelimiter|Transformation)" not allowed in .*\.ReaderConfig'
+)
 _ON_PATHS = "is not a JSONPath or intrinsic function expression"
 _TEMPLATES = ("Parameters", "ItemSelector", "ResultSelector", "Assign")
 # Fields that would be ignored without a word.
-_NOT_EXECUTED = ("ItemBatcher", "ResultWriter", "HeartbeatSeconds", "HeartbeatSecondsPath")
+_NOT_EXECUTED = ("ItemBatcher", "HeartbeatSeconds", "HeartbeatSecondsPath")
 
 
 def problems_of(definition: str) -> list[str]:
@@ -45,9 +51,9 @@ def problems_of(definition: str) -> list[str]:
     if not isinstance(parsed, dict):
         return [f"The definition is not a JSON object: found {type(parsed).__name__}"]
     # The linter knows no filters, slices and negative indexes: paths and functions are judged below. It wants 2.0
-    # for a BackoffRate of 2, and knows no Assign outside of JSONata; AWS takes both.
+    # for a BackoffRate of 2, which AWS does not.
     found = Linter.validate(parsed, Config(ignored_problem_types={ProblemType.JSON_PATH, ProblemType.FLOAT}))
-    problems = [problem for problem in found if not problem.endswith(_ON_PATHS) and not problem.startswith(_ON_ASSIGN)]
+    problems = [problem for problem in found if not problem.endswith(_ON_PATHS) and not _ON_FIELDS.match(problem)]
     return [*problems, *_invalid_paths(parsed), *_not_executed(parsed)]
 
 
@@ -87,6 +93,8 @@ def _not_executed(definition: Mapping[str, Any]) -> Iterator[str]:
         for field in _NOT_EXECUTED:
             if field in state:
                 yield f"State '{name}': {field} is not executed by the local endpoint; leave it out, or run on AWS"
+        for problem in map_problems(state):
+            yield f"State '{name}': {problem}"
         resource = str(state.get("Resource", ""))
         if state.get("Type") == "Task" and not _is_executed(resource):
             yield f"State '{name}': the resource {resource} is not executed by the local endpoint"

@@ -20,13 +20,20 @@ from ministack.services.stepfunctions import _ExecutionError as StateError
 
 from lakehouse.local.step_functions.history import Execution, add_event, continue_from, log_event
 from lakehouse.local.step_functions.interpreter import walk
+from lakehouse.local.step_functions.map_runs import end_interrupted
+from lakehouse.local.step_functions.query_languages import State
 from lakehouse.local.step_functions.references import Context
-from lakehouse.local.step_functions.scope import Scope, ScopeCancelledError, entered
+from lakehouse.local.step_functions.scope import Scope, ScopeCancelledError, current, entered
 
 Response = tuple[Any, ...]
 
 _log = logging.getLogger(__name__)
 _LARGEST_INPUT_BYTES = 256 * 1024
+# Of one state machine; the others are RUNNING, too, and have entered no state yet.
+_MOST_AT_WORK = 16
+# A stopped execution that waits for its turn notices after so long.
+_SECONDS_TO_LOOK = 1.0
+_turns: dict[str, threading.Semaphore] = {}
 # By execution ARN, from the start of the run to its end.
 _running: dict[str, Scope] = {}
 _ending = threading.Lock()
@@ -115,22 +122,46 @@ def run(_original: Callable[[str], None]) -> Callable[[str], None]:
         with entered(Scope()) as scope:
             _running[exec_arn] = scope
             try:
-                _run(execution, scope)
+                with _turn(execution["stateMachineArn"], scope):
+                    _run(execution, scope)
+            except ScopeCancelledError:
+                pass  # stopped before its turn came; whoever did it has recorded the end
             finally:
                 del _running[exec_arn]
 
     return replacement
 
 
-def _run(execution: Execution, scope: Scope) -> None:
+@contextlib.contextmanager
+def _turn(machine_arn: str, scope: Scope) -> Iterator[None]:
+    """Wait while many executions of a state machine are at work.
+
+    Thousands that start at once would only be in each other's way, and their tasks' time limits would pass while they
+    wait for a processor.
+    """
+    turns = _turns.setdefault(machine_arn, threading.Semaphore(_MOST_AT_WORK))
+    while not turns.acquire(timeout=_SECONDS_TO_LOOK):
+        scope.check()
     try:
-        machine = stepfunctions._state_machines[execution["stateMachineArn"]]
-        definition = json.loads(machine["definition"])
-        context = _context(execution, machine, definition)
-        with _time_limit(execution, definition.get("TimeoutSeconds"), scope):
-            output = walk(
-                definition["States"], definition["StartAt"], context["Execution"]["Input"], execution, context
-            )
+        scope.check()
+        yield
+    finally:
+        turns.release()
+
+
+def _run(execution: Execution, scope: Scope) -> None:
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
+    if machine is None:
+        _end(execution, "FAILED", "States.Runtime", f"{execution['stateMachineArn']} was deleted meanwhile")
+        return
+    definition = json.loads(machine["definition"])
+    with _time_limit(execution, definition.get("TimeoutSeconds"), scope):
+        _walk_to_its_end(execution, definition, _context(execution, machine, definition))
+
+
+def _walk_to_its_end(execution: Execution, definition: State, context: Context) -> None:
+    try:
+        output = walk(definition["States"], definition["StartAt"], context["Execution"]["Input"], execution, context)
     except ScopeCancelledError:
         # Stopped or timed out: whoever cancelled the scope has recorded the end.
         return
@@ -141,6 +172,35 @@ def _run(execution: Execution, scope: Scope) -> None:
         _end(execution, "FAILED", "States.Runtime", f"{type(error).__name__}: {error}")
     else:
         _succeed(execution, json.dumps(output))
+
+
+def run_child(child: Execution, processor: State, parent: Context) -> None:
+    """Run a child execution of a distributed Map to its end, in the calling thread; it stops with the caller's scope.
+
+    Args:
+        child: Its record.
+        processor: The Map's ``ItemProcessor``.
+        parent: The context of the execution whose Map it is; of its variables the child sees none.
+
+    Source:
+        https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+    """
+    arn = child["executionArn"]
+    role = parent["Execution"]["RoleArn"]
+    machine = {"roleArn": role, "name": child["stateMachineArn"].rpartition(":")[2]}
+    language = {"QueryLanguage": processor.get("QueryLanguage") or parent["QueryLanguage"]}
+    continue_from(0)
+    details = {"input": child["input"], "inputDetails": {"truncated": False}, "roleArn": role}
+    add_event(child, "ExecutionStarted", {"executionStartedEventDetails": details})
+    with entered(Scope(current())) as scope:
+        _running[arn] = scope
+        try:
+            _walk_to_its_end(child, processor, _context(child, machine, language))
+        finally:
+            del _running[arn]
+    if child["status"] == "RUNNING":
+        # The execution whose Map it is ended first.
+        _end(child, "ABORTED", "", "")
 
 
 def _context(execution: Execution, machine: dict[str, Any], definition: dict[str, Any]) -> Context:
@@ -188,10 +248,10 @@ def _succeed(execution: Execution, output: str) -> None:
         execution.update(output=output, stopDate=now_iso(), status="SUCCEEDED")
     details = {"output": output, "outputDetails": {"truncated": False}}
     add_event(execution, "ExecutionSucceeded", {"executionSucceededEventDetails": details})
-    stepfunctions._emit_execution_status_event(execution)
+    _tell_of_end(execution)
 
 
-_END_EVENTS = {"FAILED": "ExecutionFailed", "TIMED_OUT": "ExecutionTimedOut"}
+_END_EVENTS = {"ABORTED": "ExecutionAborted", "FAILED": "ExecutionFailed", "TIMED_OUT": "ExecutionTimedOut"}
 
 
 def _end(execution: Execution, status: str, error: str, cause: str) -> bool:
@@ -203,12 +263,18 @@ def _end(execution: Execution, status: str, error: str, cause: str) -> bool:
     event = _END_EVENTS[status]
     key = f"{event[0].lower()}{event[1:]}EventDetails"
     add_event(execution, event, {key: {"error": error, "cause": cause}})
-    stepfunctions._emit_execution_status_event(execution)
+    _tell_of_end(execution)
     return True
 
 
+def _tell_of_end(execution: Execution) -> None:
+    """A child of a distributed Map is told of by its Map Run."""
+    if "mapRunArn" not in execution:
+        stepfunctions._emit_execution_status_event(execution)
+
+
 def restore(original: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-    """After a restart: executions that ran when the endpoint ended are FAILED, with that as their cause.
+    """After a restart: executions and Map Runs that ran when the endpoint ended are FAILED, with that as the cause.
 
     Args:
         original: Loads the records; it marks such executions with ``States.ServiceRestart``.
@@ -219,6 +285,7 @@ def restore(original: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, A
 
     def replacement(data: dict[str, Any]) -> None:
         original(data)
+        end_interrupted()
         for execution in stepfunctions._executions.all_values():
             is_interrupted = execution.get("error") == "States.ServiceRestart"
             if is_interrupted and execution["events"] and execution["events"][-1]["type"] != "ExecutionFailed":

@@ -88,7 +88,8 @@ def log_event(execution: Execution, event: Event) -> None:
         execution: The execution's record.
         event: An event of its history.
     """
-    machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) or {}
+    # A child of a distributed Map is of "<machine>/<label>", and logged where the machine is.
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"].partition("/")[0]) or {}
     logging = machine.get("loggingConfiguration") or {}
     if not _is_logged(logging.get("level", "OFF"), event["type"]):
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
@@ -157,21 +156,3 @@ _KINDS: dict[str, Callable[[State, Json, Execution, Context], Step]] = {
     "Task": tasks.run_task,
     "Wait": _wait,
 }
-
-
-def run_sub_machine(_original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the emulator's distributed Map run its children through this interpreter.
-
-    Args:
-        _original: The emulator's own walk.
-
-    Returns:
-        The replacement.
-    """
-
-    def replacement(
-        states: Mapping[str, State], start_at: str, input_data: Json, execution: Execution, ctx: Context
-    ) -> Json:
-        return walk(states, start_at, input_data, execution, ctx)
-
-    return replacement

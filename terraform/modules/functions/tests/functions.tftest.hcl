@@ -15,6 +15,8 @@ variables {
   kms_key_arn         = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   artifacts_bucket    = { name = "artifacts-bucket", arn = "arn:aws:s3:::artifacts-bucket" }
   circuits_table      = { name = "circuits-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/circuits-table" }
+  dead_letters_queue  = { arn = "arn:aws:sqs:eu-central-1:123456789012:landed-files-dead-letters" }
+  plans_bucket        = { name = "plans-bucket", arn = "arn:aws:s3:::plans-bucket" }
   file_conversion_arn = "arn:aws:states:eu-central-1:123456789012:stateMachine:file-conversion"
   landed_queue        = { arn = "arn:aws:sqs:eu-central-1:123456789012:landed-files", visibility_seconds = 720 }
   files_table         = { name = "files-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table" }
@@ -38,6 +40,7 @@ run "each_function_has_its_name_and_its_handler" {
       ingest         = ["lakehouse-test-ingest", "lakehouse.functions.ingest.handler"]
       notify         = ["lakehouse-test-notify", "lakehouse.functions.notify.handler"]
       plan_files     = ["lakehouse-test-plan-files", "lakehouse.functions.plan_files.handler"]
+      redrive        = ["lakehouse-test-redrive", "lakehouse.functions.redrive.handler"]
       record_failure = ["lakehouse-test-record-failure", "lakehouse.functions.record_failure.handler"]
     }
     error_message = "The functions are ${jsonencode({ for key, function in aws_lambda_function.this : key => [function.function_name, function.handler] })}."

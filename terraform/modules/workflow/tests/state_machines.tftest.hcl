@@ -14,6 +14,7 @@ variables {
   }
   dbt_project         = { name = "the-dbt", arn = "arn:aws:codebuild:eu-central-1:123456789012:project/the-dbt" }
   files_table         = { name = "files-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/files-table" }
+  plans_bucket        = { name = "the-plans", arn = "arn:aws:s3:::the-plans" }
   pipeline_runs_table = { name = "runs-table", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/runs-table" }
   job                 = { name = "the-job", arn = "arn:aws:glue:eu-central-1:123456789012:job/the-job" }
   functions = {
@@ -93,6 +94,39 @@ run "the_pipeline_may_start_conversions_but_no_job" {
       HearOfFileConversion = ["arn:aws:events:eu-central-1:123456789012:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"]
     }
     error_message = "The pipeline may do something else: ${aws_iam_role_policy.this["lakehouse_pipeline"].policy}"
+  }
+}
+
+run "a_long_plan_runs_as_children_of_the_pipeline_and_lies_in_the_plans_bucket_alone" {
+  command = plan
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.this["lakehouse_pipeline"].policy).Statement : statement.Sid => statement.Resource
+      if contains(["StartListedFiles", "FollowListedFiles", "CountListedFiles", "ReadListsAndWriteResults"], statement.Sid)
+      } == {
+      StartListedFiles = ["arn:aws:states:eu-central-1:123456789012:stateMachine:lakehouse-test-lakehouse-pipeline"]
+      FollowListedFiles = [
+        "arn:aws:states:eu-central-1:123456789012:execution:lakehouse-test-lakehouse-pipeline:*",
+        "arn:aws:states:eu-central-1:123456789012:execution:lakehouse-test-lakehouse-pipeline/ConvertListedFiles:*",
+      ]
+      CountListedFiles = [
+        "arn:aws:states:eu-central-1:123456789012:stateMachine:lakehouse-test-lakehouse-pipeline",
+        "arn:aws:states:eu-central-1:123456789012:mapRun:lakehouse-test-lakehouse-pipeline/ConvertListedFiles:*",
+      ]
+      ReadListsAndWriteResults = ["arn:aws:s3:::the-plans/*"]
+    }
+    error_message = "The pipeline may do something else: ${aws_iam_role_policy.this["lakehouse_pipeline"].policy}"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["file_conversion"].policy, "s3")
+    error_message = "The conversion reaches S3 by itself: ${aws_iam_role_policy.this["file_conversion"].policy}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this["lakehouse_pipeline"].definition).States.ConvertListedFiles.Label == "ConvertListedFiles"
+    error_message = "The role's permissions go by another label."
   }
 }
 
