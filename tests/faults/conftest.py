@@ -87,7 +87,14 @@ def new_lake(
         machine_arn = plain["stepfunctions"].create_state_machine(
             name=f"faults-{seed}", definition=DEFINITION, roleArn=ROLE
         )["stateMachineArn"]
-        machine = ConversionMachine(FILES, connected(aws("dynamodb"), lake), lambda: _plan(lake()), stage.actor)
+        machine = ConversionMachine(
+            machine_arn,
+            plain["stepfunctions"],
+            FILES,
+            connected(aws("dynamodb"), lake),
+            lambda: _plan(lake()),
+            stage.actor,
+        )
         install(monkeypatch, machine)
         records = FileRecords(ours["dynamodb"], FILES, clock)
         circuits = Circuits(ours["dynamodb"], CIRCUITS, clock)
@@ -112,7 +119,7 @@ def new_lake(
             monkeypatch.setattr(surroundings, name, lambda value=value: value)
         plain["dynamodb"].delete_item(TableName=CIRCUITS, Key={"dependency": {"S": "glue"}})
         plain["dynamodb"].delete_item(TableName=CIRCUITS, Key={"dependency": {"S": "lambda"}})
-        new = Lake(seed, plain, resources["queue"], resources["dead_letters"], machine_arn, machine, stage, clock)
+        new = Lake(seed, plain, resources["queue"], resources["dead_letters"], machine, stage, clock)
         current.append(new)
         return new
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,12 +23,13 @@ from lakehouse.functions import convert_file, record_failure, register_file, sur
 from lakehouse.local.step_functions.interpreter import walk
 from lakehouse.metadata.identity import version_or_none
 
-_DEFINITION = Path(__file__).parents[2] / "terraform" / "modules" / "workflow" / "file_conversion.json"
+_DEFINITIONS = Path(__file__).parents[2] / "terraform" / "modules" / "workflow"
 _HANDLERS: Mapping[str, Any] = {
     "register_file": register_file.handler,
     "convert_file": convert_file.handler,
     "record_failure": record_failure.handler,
 }
+_EXECUTIONS = "arn:aws:states:us-east-1:000000000000:execution:file-conversion"
 # As terraform/modules/processing has it.
 _JOB_RETRIES = 2
 CONTEXT = SimpleNamespace(
@@ -35,8 +37,9 @@ CONTEXT = SimpleNamespace(
 )
 
 
-def _definition(files_table: str) -> dict[str, Any]:
-    text = _DEFINITION.read_text(encoding="utf-8").replace("${files_table}", files_table)
+def _definition(file: str, files_table: str) -> dict[str, Any]:
+    text = (_DEFINITIONS / file).read_text(encoding="utf-8").replace("${files_table}", files_table)
+    text = text.replace("${file_conversion_executions_arn}", _EXECUTIONS)
     found: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+?)(_arn)?\}", r"\1", text))
     return found
 
@@ -48,41 +51,76 @@ class SparkRunner(InProcessRunner):
 
 
 class ConversionMachine:
-    """Executes file-conversion.
+    """Executes file-conversion, and the pipeline's part that starts it.
+
+    Attributes:
+        executed: The names of the executions so far: Step Functions takes each once.
 
     Args:
+        machine_arn: A state machine of the endpoint that does nothing: it knows which names are taken.
+        states: Step Functions client that nothing happens to.
         files_table: The table of the file records.
-        dynamodb: DynamoDB client of the state machine itself, which does not retry: the definition does.
+        dynamodb: DynamoDB client of the state machines themselves, which does not retry: the definitions do.
         plan: The faults that hold now.
         actor: Who works now.
     """
 
     def __init__(
-        self, files_table: str, dynamodb: Any, plan: Callable[[], FaultPlan | None], actor: Callable[[], Actor | None]
+        self,
+        machine_arn: str,
+        states: Any,
+        files_table: str,
+        dynamodb: Any,
+        plan: Callable[[], FaultPlan | None],
+        actor: Callable[[], Actor | None],
     ) -> None:
-        self._definition = _definition(files_table)
+        self.executed: set[str] = set()
+        self._running: set[str] = set()
+        self._machine_arn = machine_arn
+        self._states = states
+        self._conversion = _definition("file_conversion.json", files_table)
+        pipeline = _definition("state_machine.json", files_table)
+        self._file_of_run = pipeline["States"]["ConvertFiles"]["ItemProcessor"]
         self._dynamodb = dynamodb
         self._plan = plan
         self._actor = actor
 
-    def execute(self, arn: str, given: dict[str, Any]) -> str:
-        """Execute it to its end.
+    def started(self) -> list[str]:
+        """The names of the executions that were started and that nobody has executed yet."""
+        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=self._machine_arn)
+        return sorted({one["name"] for page in pages for one in page["executions"]} - self.executed)
+
+    def execute(self, name: str) -> Any:
+        """Execute file-conversion to its end.
 
         Args:
-            arn: The execution's ARN.
-            given: Its input.
+            name: The execution.
 
         Returns:
-            ``SUCCEEDED`` or ``FAILED``.
+            Its output.
+
+        Raises:
+            StateError: It failed.
         """
-        name = arn.rpartition(":")[2]
-        record = {"events": [], "executionArn": arn, "stateMachineArn": "none", "name": name}
-        context = {"Execution": {"Id": arn, "Name": name, "Input": given}, "variables": {}}
+        self.executed.add(name)
+        self._running.add(name)
+        arn = f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        given = json.loads(self._states.describe_execution(executionArn=arn)["input"])
         try:
-            walk(self._definition["States"], self._definition["StartAt"], given, record, context)
-        except StateError:
-            return "FAILED"
-        return "SUCCEEDED"
+            return _walk(self._conversion, f"{_EXECUTIONS}:{name}", given)
+        finally:
+            self._running.discard(name)
+
+    def convert_in_run(self, file: dict[str, Any]) -> Any:
+        """Do with a planned file what the pipeline's Map does.
+
+        Args:
+            file: The file.
+
+        Returns:
+            What the run is told of it.
+        """
+        return _walk(self._file_of_run, f"{_EXECUTIONS}:run", {"file": file, "run_id": "run"})
 
     def invoke(self, resource: str, arguments: dict[str, Any]) -> Any:
         """Do a task: what ``stepfunctions._invoke_resource`` is replaced by.
@@ -99,6 +137,10 @@ class ConversionMachine:
                 return {"Payload": self._function(arguments["FunctionName"], arguments["Payload"])}
             case "glue:startJobRun.sync":
                 return self._job(arguments["Arguments"])
+            case "states:startExecution.sync:2":
+                return self._child(arguments["Name"], arguments["Input"])
+            case "aws-sdk:sfn:describeExecution":
+                return self._described(arguments["ExecutionArn"].rpartition(":")[2])
             case "dynamodb:getItem":
                 try:
                     return self._process(lambda: self._dynamodb.get_item(**arguments))
@@ -107,6 +149,26 @@ class ConversionMachine:
                 except (BotoCoreError, ProcessDiedError) as error:
                     raise StateError("DynamoDB.ServiceUnavailableException", str(error)) from error
         raise AssertionError(resource)
+
+    def _child(self, name: str, given: dict[str, Any]) -> Any:
+        try:
+            self._states.start_execution(stateMachineArn=self._machine_arn, name=name, input=json.dumps(given))
+        except self._states.exceptions.ExecutionAlreadyExists as error:
+            raise StateError("StepFunctions.ExecutionAlreadyExistsException", str(error)) from error
+        try:
+            return {"Output": self.execute(name)}
+        except StateError as error:
+            cause = json.dumps({"Error": error.error, "Cause": error.cause, "Status": "FAILED"})
+            raise StateError("States.TaskFailed", cause) from error
+
+    def _described(self, name: str) -> Any:
+        """Its end is not waited for: what was started and not executed yet is executed now."""
+        if name in self.started():
+            with suppress(StateError):
+                self.execute(name)
+        if name not in self.executed:
+            raise StateError("Sfn.ExecutionDoesNotExistException", f"Execution Does Not Exist: {name}")
+        return {"Status": "RUNNING" if name in self._running else "FAILED"}
 
     def _refuse(self, operation: str, refusals: Mapping[Fault, str]) -> None:
         """Let AWS refuse to start the work."""
@@ -167,6 +229,13 @@ class ConversionMachine:
             else:
                 break
         return {"JobRunState": "SUCCEEDED"}
+
+
+def _walk(machine: dict[str, Any], arn: str, given: dict[str, Any]) -> Any:
+    name = arn.rpartition(":")[2]
+    record = {"events": [], "executionArn": arn, "stateMachineArn": "none", "name": name}
+    context = {"Execution": {"Id": arn, "Name": name, "Input": given}, "variables": {}}
+    return walk(machine["States"], machine["StartAt"], given, record, context)
 
 
 def _cause(error_type: str, message: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from conversion_machine import CONTEXT, ConversionMachine
 from injector import FaultPlan, ProcessDiedError, inject
+from ministack.services.stepfunctions import _ExecutionError as StateError
 from stage import Actor, Stage
 
 from lakehouse.contracts.catalog import ContractCatalog
@@ -21,11 +22,10 @@ from lakehouse.convert.source import LocalSource, inspect, iter_batches
 from lakehouse.functions import ingest
 from lakehouse.ingestion.dead_letters import Choice, DeadLetters
 from lakehouse.ingestion.planning import Plan
-from lakehouse.ingestion.retries import is_transient
 from lakehouse.ingestion.standings import FileStandings
 from lakehouse.metadata.file_record import FileStatus
 from lakehouse.metadata.files import FileRecords
-from lakehouse.metadata.identity import execution_name, file_id
+from lakehouse.metadata.identity import file_id
 
 RAW, PROCESSED = "faults-raw", "faults-processed"
 FILES, CIRCUITS = "faults-files", "faults-circuits"
@@ -120,13 +120,13 @@ class Lake:
     clients: Mapping[str, Any]
     queue: str
     dead_letters: str
-    machine_arn: str
     machine: ConversionMachine
     stage: Stage
     clock: Clock
     plan: FaultPlan | None = None
     landed: list[Landed] = field(default_factory=list)
-    executed: set[str] = field(default_factory=set)
+    _planned: list[dict[str, Any]] = field(default_factory=list)
+    _whole: dict[str, str] = field(default_factory=dict)
     _actors: int = 0
 
     def __post_init__(self) -> None:
@@ -147,17 +147,6 @@ class Lake:
         for message in self._received(1):
             self.clients["sqs"].delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
 
-    def started(self) -> dict[str, dict[str, Any]]:
-        """What Step Functions was asked to execute and nobody has yet, by name."""
-        states = self.clients["stepfunctions"]
-        pages = states.get_paginator("list_executions").paginate(stateMachineArn=self.machine_arn)
-        arns = {one["name"]: one["executionArn"] for page in pages for one in page["executions"]}
-        return {
-            name: json.loads(states.describe_execution(executionArn=arn)["input"])
-            for name, arn in arns.items()
-            if name not in self.executed
-        }
-
     def play_round(self) -> bool:
         """Deliver what waits and execute what was started, all at the same time.
 
@@ -169,30 +158,19 @@ class Lake:
         if batches and self.plan and self.random.random() < 0.3:
             # It took longer than the queue hides what is worked on.
             deliveries.append(self._delivery(batches[0]))
-        started = self.started()
-        self.executed |= set(started)
-        executions = [self._execution(name, given) for name, given in sorted(started.items())]
-        self.stage.play([*deliveries, *executions])
+        executions = [self._actor("execution", partial(self._execute, name)) for name in self.machine.started()]
+        converting = [self._actor("run", partial(self.machine.convert_in_run, file)) for file in self._planned]
+        self._planned = []
+        self.stage.play([*deliveries, *executions, *converting])
         self.clock.now += ROUND
-        return bool(deliveries or executions)
+        return bool(deliveries or executions or converting)
 
     def reconcile(self, *, retry_failed: bool) -> None:
-        """The daily run: start what landed and is not converted."""
-        datasets = sorted({one.content.dataset for one in self.landed})
-        s3, states = self.clients["s3"], self.clients["stepfunctions"]
-        ours = {one.key for one in self.landed}
+        """The daily run plans: in the next round it converts what landed and is not converted."""
         standings = FileStandings(self.clients["dynamodb"], FILES)
-        plan = Plan(s3, standings, RAW, datasets=datasets, retry_failed=retry_failed, now=self.clock())
-        for file in plan:
-            if file.key not in ours:
-                continue
-            given = {name: value for name, value in asdict(file).items() if name != "file_id"} | {"run_id": "daily"}
-            with suppress(states.exceptions.ExecutionAlreadyExists):
-                states.start_execution(
-                    stateMachineArn=self.machine_arn,
-                    name=execution_name(file.file_id, file.attempt),
-                    input=json.dumps(given),
-                )
+        datasets = sorted({one.content.dataset for one in self.landed})
+        plan = Plan(self.clients["s3"], standings, RAW, datasets=datasets, retry_failed=retry_failed, now=self.clock())
+        self._planned = [asdict(file) for file in plan]
 
     def redrive(self) -> None:
         """Somebody sends the dead letters back."""
@@ -225,9 +203,10 @@ class Lake:
         self._actors += 1
         return Actor(f"{kind} {self._actors}", work)
 
-    def _execution(self, name: str, given: dict[str, Any]) -> Actor:
-        arn = f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-        return self._actor("execution", lambda: self.machine.execute(arn, given))
+    def _execute(self, name: str) -> None:
+        if name not in self.machine.executed:
+            with suppress(StateError):
+                self.machine.execute(name)
 
     def _delivery(self, batch: list[dict[str, Any]]) -> Actor:
         """Lambda: receive, call, delete what has not failed; of a process that died, nothing is deleted."""
@@ -289,16 +268,26 @@ class Lake:
             name = one.key.rpartition("/")[2].removesuffix(".parquet")
             if one.content.output is not None:
                 whole.setdefault(name, set()).update({one.content.output, one.content.quarantine})
-        for key, body in self.published().items():
+        for key, etag in self._listed().items():
+            if self._whole.get(key) == etag:
+                continue
             name = key.rpartition("/")[2].removesuffix(".json")
+            body = self._body(key)
             assert body in whole.get(name, set()), f"{key} is listed, and holds {body[:200]!r}"
+            self._whole[key] = etag
 
     def published(self) -> dict[str, bytes]:
         """The objects of this run's files in the processed bucket."""
-        s3 = self.clients["s3"]
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=PROCESSED)
-        keys = [one["Key"] for page in pages for one in page.get("Contents", []) if f"/{self.seed}-" in one["Key"]]
-        return {key: s3.get_object(Bucket=PROCESSED, Key=key)["Body"].read() for key in keys}
+        return {key: self._body(key) for key in self._listed()}
+
+    def _listed(self) -> dict[str, str]:
+        pages = self.clients["s3"].get_paginator("list_objects_v2").paginate(Bucket=PROCESSED)
+        found = {one["Key"]: one["ETag"] for page in pages for one in page.get("Contents", [])}
+        return {key: etag for key, etag in found.items() if f"/{self.seed}-" in key}
+
+    def _body(self, key: str) -> bytes:
+        body: bytes = self.clients["s3"].get_object(Bucket=PROCESSED, Key=key)["Body"].read()
+        return body
 
     def require_everything_in_order(self) -> None:
         """Nothing is lost, nothing is there twice, nothing is half there, nothing waits, everything is explained."""
@@ -320,8 +309,10 @@ class Lake:
     def _require_explained(self, landed: Landed, *, is_last: bool, others: list[Landed]) -> None:
         record = self.records.find(landed.file_id)
         content = landed.content
-        if not is_last and (record is None or is_transient(record.error_type or "")):
-            return  # nobody looks for a version that another one has replaced
+        if not is_last and (record is None or record.status is FileStatus.FAILED):
+            # Nobody looks for a version that another one has replaced.
+            assert record is None or record.reason
+            return
         assert record is not None, f"{landed.key} has no record"
         told = f"{landed.key} is {record.status} at attempt {record.attempt}: {record.error_type}: {record.reason}"
         if content.error_type is not None:
