@@ -75,7 +75,7 @@ def new_lake(
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "CRITICAL")
     caches = [one for one in vars(surroundings).values() if hasattr(one, "cache_clear")]
-    caches += [ingest.intake, ingest._contracts]
+    caches.append(ingest.intake)
     plain = {service: aws(service) for service in SERVICES}
 
     def made(seed: int) -> Lake:

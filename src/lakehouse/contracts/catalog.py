@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from lakehouse.contracts.model import Contract
@@ -28,8 +29,9 @@ class ContractCatalog:
             self._contracts[contract.dataset] = contract
 
     @classmethod
+    @cache
     def packaged(cls) -> ContractCatalog:
-        """The contracts that lie beside the code.
+        """The contracts that lie beside the code, read once a process: reading them takes longer than a call of S3.
 
         Raises:
             ContractError: One of them cannot be read.

@@ -22,14 +22,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@cache
-def _contracts() -> ContractCatalog:
-    return ContractCatalog.packaged()
-
-
 def _register(landed: LandedFile) -> Answer:
     wanted = Registration(landed.bucket, landed.key, landed.version_id, landed.attempt)
-    return register(wanted, surroundings.s3(), surroundings.records(), _contracts())
+    return register(wanted, surroundings.s3(), surroundings.records(), ContractCatalog.packaged())
 
 
 def _record_failure(landed: LandedFile, error: PermanentError) -> Answer:

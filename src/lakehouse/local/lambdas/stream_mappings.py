@@ -147,10 +147,18 @@ def _unread(mapping: Json, table: str) -> list[Json]:
     position = position_of(mapping)
     size = _troubles.get(mapping["UUID"], _Trouble()).size or int(mapping.get("BatchSize") or _BATCH_SIZE)
     records = dynamodb.stream_live_records(table)
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-    # Where it is there, what follows it is unread, however the clock was set since.
-    start = numbers.index(position) + 1 if position in numbers else sum(number <= position for number in numbers)
+    # Where it is there, what follows it is unread, however the clock was set since. A stream keeps a day's records, of
+    # which the last ones are asked for.
+    for start in range(len(records), 0, -1):
+        if _number_of(records[start - 1]) == position:
+            break
+    else:
+        start = sum(_number_of(record) <= position for record in records)
     return list(records[start : start + size])
+
+
+def _number_of(record: Json) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def _deliver(mapping: Json, function: Json, batch: list[Json], kept: list[Json]) -> None:
