@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import botocore.endpoint
+import pyarrow.parquet as pq
 import pytest
 from conversion_machine import ConversionMachine, install
 from file_table import create_circuits_table, create_file_table
 from injector import FaultPlan
-from lake import CIRCUITS, FILES, PROCESSED, RAW, Clock, Lake, connected
+from lake import CIRCUITS, FILES, PROCESSED, RAW, Clock, Content, Lake, connected, converted
 from stage import Stage
 
 from lakehouse.aws_errors import client_config
@@ -21,6 +23,7 @@ from lakehouse.functions import ingest, surroundings
 from lakehouse.ingestion.retries import Retries
 from lakehouse.metadata.circuits import Circuits
 from lakehouse.metadata.files import FileRecords
+from lakehouse.sample import generate
 
 SERVICES = ("dynamodb", "s3", "sqs", "stepfunctions")
 DEFINITION = json.dumps({"StartAt": "Executed", "States": {"Executed": {"Type": "Succeed"}}})
@@ -52,6 +55,33 @@ def resources(aws: Callable[..., Any]) -> dict[str, str]:
     create_circuits_table(dynamodb, CIRCUITS)
     sqs.purge_queue(QueueUrl=queue)
     return {"queue": queue, "dead_letters": dead}
+
+
+@pytest.fixture(scope="session")
+def contents(contracts: ContractCatalog, tmp_path_factory: pytest.TempPathFactory) -> list[Content]:
+    """Good files of both engines, large and small, and files that must be refused."""
+    folder = tmp_path_factory.mktemp("contents")
+    found = []
+    for name, dataset, rows, seed in (
+        ("few", "events", 40, 1),
+        ("more", "events", 300, 2),
+        ("other", "events", 40, 3),
+        ("spark", "users", 60, 4),
+        ("sparks", "users", 200, 5),
+    ):
+        path = folder / f"{name}.parquet"
+        generate(path, rows=rows, dirty_share=0.03, seed=seed, dataset=dataset)
+        found.append(converted(path, dataset, contracts))
+    whole = (folder / "more.parquet").read_bytes()
+    drifted = io.BytesIO()
+    pq.write_table(pq.read_table(folder / "few.parquet").drop_columns(["event_type"]), drifted)
+    return [
+        *found,
+        Content("text", "events", b"<?xml version='1.0'?><Error/>" * 5, error_type="NotParquetError"),
+        Content("half", "events", whole[: len(whole) // 2], error_type="TruncatedFileError"),
+        Content("empty", "events", b"", error_type="EmptyFileError"),
+        Content("drift", "events", drifted.getvalue(), error_type="SchemaDriftError"),
+    ]
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ class ConversionMachine:
     """Executes file-conversion, and the pipeline's part that starts it.
 
     Attributes:
+        arn: The state machine.
         executed: The names of the executions so far: Step Functions takes each once.
 
     Args:
@@ -76,7 +77,7 @@ class ConversionMachine:
     ) -> None:
         self.executed: set[str] = set()
         self._running: set[str] = set()
-        self._machine_arn = machine_arn
+        self.arn = machine_arn
         self._states = states
         self._conversion = _definition("file_conversion.json", files_table)
         pipeline = _definition("state_machine.json", files_table)
@@ -87,7 +88,7 @@ class ConversionMachine:
 
     def started(self) -> list[str]:
         """The names of the executions that were started and that nobody has executed yet."""
-        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=self._machine_arn)
+        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
         return sorted({one["name"] for page in pages for one in page["executions"]} - self.executed)
 
     def execute(self, name: str) -> Any:
@@ -104,7 +105,7 @@ class ConversionMachine:
         """
         self.executed.add(name)
         self._running.add(name)
-        arn = f"{self._machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        arn = f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
         given = json.loads(self._states.describe_execution(executionArn=arn)["input"])
         try:
             return _walk(self._conversion, f"{_EXECUTIONS}:{name}", given)
@@ -152,7 +153,7 @@ class ConversionMachine:
 
     def _child(self, name: str, given: dict[str, Any]) -> Any:
         try:
-            self._states.start_execution(stateMachineArn=self._machine_arn, name=name, input=json.dumps(given))
+            self._states.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
         except self._states.exceptions.ExecutionAlreadyExists as error:
             raise StateError("StepFunctions.ExecutionAlreadyExistsException", str(error)) from error
         try:

@@ -43,6 +43,7 @@ class FaultPlan:
         seed: What the decisions come from.
         rate: The share of requests that something goes wrong with.
         kinds: What may go wrong.
+        operations: What it may go wrong with; None for everything.
         most: The most faults of all.
         happened: The faults so far, as ``actor: operation: fault``.
     """
@@ -50,6 +51,7 @@ class FaultPlan:
     seed: int
     rate: float
     kinds: Sequence[Fault] = tuple(Fault)
+    operations: Sequence[str] | None = None
     most: int = 200
     happened: list[str] = field(default_factory=list)
     _calls: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -66,6 +68,8 @@ class FaultPlan:
         Returns:
             The fault, None where it goes well.
         """
+        if self.operations is not None and operation not in self.operations:
+            return None
         self._calls[actor, operation] += 1
         draw = random.Random(f"{self.seed}/{actor}/{operation}/{self._calls[actor, operation]}")
         if draw.random() >= self.rate or len(self.happened) >= self.most:

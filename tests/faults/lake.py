@@ -178,24 +178,29 @@ class Lake:
         if letters.count():
             letters.redrive(Choice())
 
-    def settle(self) -> None:
-        """Nothing fails any more: let everything come to its end, with what the person on call does."""
-        self.plan = None
-        self._quiet()
-        self.redrive()
-        self._quiet()
-        # Longer than any conversion lives: what has not moved since then is dead.
-        self.clock.now += timedelta(hours=3)
-        self.reconcile(retry_failed=False)
-        self._quiet()
-        self.reconcile(retry_failed=True)
-        self._quiet()
+    def come_to_rest(self) -> None:
+        """Let everything come to its end, with no fault and nobody's help.
 
-    def _quiet(self) -> None:
+        Raises:
+            AssertionError: It goes on for ever.
+        """
+        self.plan = None
         for _ in range(CALM_ROUNDS):
             if not self.play_round():
                 return
         raise AssertionError(f"Seed {self.seed}: the lake does not come to rest")
+
+    def settle(self) -> None:
+        """Let everything come to its end, with what the person on call does."""
+        self.come_to_rest()
+        self.redrive()
+        self.come_to_rest()
+        # Longer than any conversion lives: what has not moved since then is dead.
+        self.clock.now += timedelta(hours=3)
+        self.reconcile(retry_failed=False)
+        self.come_to_rest()
+        self.reconcile(retry_failed=True)
+        self.come_to_rest()
 
     # --- its actors ------------------------------------------------------------------------------------------------
 

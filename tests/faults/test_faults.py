@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 from collections.abc import Callable
 
-import pyarrow.parquet as pq
 import pytest
 from injector import Fault, FaultPlan
-from lake import STORM_ROUNDS, Content, Lake, converted
+from lake import STORM_ROUNDS, Content, Lake
 
-from lakehouse.contracts.catalog import ContractCatalog
-from lakehouse.sample import generate
-
-SEEDS = int(os.environ.get("FAULT_SEEDS", "500"))
+# Runs that a defect was found by.
+FOUND = (21, 40, 54, 62, 75, 89, 101, 141, 179, 187, 200, 224, 243, 289)
+# FAULT_SEEDS=500 takes some minutes.
+SEEDS = int(os.environ.get("FAULT_SEEDS", "100"))
 FIRST = int(os.environ.get("FIRST_FAULT_SEED", "0"))
 # Runs of one test; a failure names its seed.
 CHUNK = 10
 MOST_FILES = 4
-
-
-@pytest.fixture(scope="session")
-def contents(contracts: ContractCatalog, tmp_path_factory: pytest.TempPathFactory) -> list[Content]:
-    """Good files of both engines, large and small, and files that must be refused."""
-    folder = tmp_path_factory.mktemp("contents")
-    found = []
-    for name, dataset, rows, seed in (
-        ("few", "events", 40, 1),
-        ("more", "events", 300, 2),
-        ("other", "events", 40, 3),
-        ("spark", "users", 60, 4),
-        ("sparks", "users", 200, 5),
-    ):
-        path = folder / f"{name}.parquet"
-        generate(path, rows=rows, dirty_share=0.03, seed=seed, dataset=dataset)
-        found.append(converted(path, dataset, contracts))
-    whole = (folder / "more.parquet").read_bytes()
-    drifted = io.BytesIO()
-    pq.write_table(pq.read_table(folder / "few.parquet").drop_columns(["event_type"]), drifted)
-    return [
-        *found,
-        Content("text", "events", b"<?xml version='1.0'?><Error/>" * 5, error_type="NotParquetError"),
-        Content("half", "events", whole[: len(whole) // 2], error_type="TruncatedFileError"),
-        Content("empty", "events", b"", error_type="EmptyFileError"),
-        Content("drift", "events", drifted.getvalue(), error_type="SchemaDriftError"),
-    ]
 
 
 def run(lake: Lake, contents: list[Content]) -> None:
@@ -92,3 +63,9 @@ def test_nothing_is_lost_and_nothing_done_twice(
 ) -> None:
     for seed in range(first, min(first + CHUNK, FIRST + SEEDS)):
         run(new_lake(seed), contents)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("seed", [seed for seed in FOUND if seed not in range(FIRST, FIRST + SEEDS)])
+def test_what_once_went_wrong_goes_well(seed: int, new_lake: Callable[[int], Lake], contents: list[Content]) -> None:
+    run(new_lake(seed), contents)

@@ -41,7 +41,12 @@ def conversion(table: str) -> str:
         task = {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:updateItem", "Parameters": parameters}
         return {**task, "ResultPath": None, "Next": following}
 
-    failed = {":status": {"S": "FAILED"}, ":type": {"S": "CorruptFileError"}, ":reason": {"S": "r" * 2_000}}
+    failed = {
+        ":status": {"S": "FAILED"},
+        ":type": {"S": "CorruptFileError"},
+        ":reason": {"S": "r" * 2_000},
+        ":first": {"N": "1"},
+    }
     states = {
         "Work": {"Type": "Wait", "Seconds": 1, "Next": "End"},
         "End": {
@@ -51,7 +56,11 @@ def conversion(table: str) -> str:
         },
         "RecordSuccess": record("SET #status = :status", "Converted", **{":status": {"S": "SUCCEEDED"}}),
         "Converted": {"Type": "Pass", "Result": {"status": "SUCCEEDED"}, "End": True},
-        "RecordFailure": record("SET #status = :status, error_type = :type, reason = :reason", "Die", **failed),
+        "RecordFailure": record(
+            "SET #status = :status, error_type = :type, reason = :reason, attempt = if_not_exists(attempt, :first)",
+            "Die",
+            **failed,
+        ),
         "Refuse": {"Type": "Fail", "Error": "StatusConflictError", "Cause": "another execution has it"},
         "Die": {"Type": "Fail", "Error": "Dead", "Cause": "killed"},
     }
@@ -101,6 +110,7 @@ class Pipeline:
         """A planned file, with a record where one is given."""
         file_id = uuid4().hex
         if record:
+            record.setdefault("attempt", attempt)
             values = {name: {"N" if isinstance(value, int) else "S": str(value)} for name, value in record.items()}
             self.dynamodb.put_item(TableName=self.name, Item={"file_id": {"S": file_id}, **values})
         key = f"raw-data/trips/{name}.parquet"
@@ -212,7 +222,7 @@ def test_nobody_waits_for_an_execution_that_died_without_recording(pipeline: Pip
     (failed,) = failures(output)
     assert failed["error_type"] == "ConversionAbandoned"
     assert f"{dead['file_id']}-1 is FAILED" in failed["reason"]
-    assert "90 minutes" in failed["reason"]
+    assert "without recording how it ended" in failed["reason"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -224,7 +234,12 @@ def test_a_file_that_another_attempt_has_is_followed_by_what_its_record_says(pip
     refused["file_id"] = other
     pipeline.dynamodb.put_item(
         TableName=pipeline.name,
-        Item={"file_id": {"S": other}, "status": {"S": "RUNNING"}, "execution_arn": {"S": arn}},
+        Item={
+            "file_id": {"S": other},
+            "status": {"S": "RUNNING"},
+            "attempt": {"N": "7"},
+            "execution_arn": {"S": arn},
+        },
     )
 
     assert counts(pipeline.run(way, refused)) == (1, 1, 0)
