@@ -30,8 +30,6 @@ _HANDLERS: Mapping[str, Any] = {
     "record_failure": record_failure.handler,
 }
 _EXECUTIONS = "arn:aws:states:us-east-1:000000000000:execution:file-conversion"
-# As terraform/modules/processing has it.
-_JOB_RETRIES = 2
 CONTEXT = SimpleNamespace(
     function_name="function", memory_limit_in_mb=512, invoked_function_arn="arn:aws:lambda:x", aws_request_id="1"
 )
@@ -217,18 +215,14 @@ class ConversionMachine:
             contracts=ContractCatalog.packaged(),
             processed_bucket=surroundings.settings().processed_bucket,
         )
-        for retry in range(_JOB_RETRIES + 1):
-            try:
-                self._process(lambda: converter.convert(job, SparkRunner(surroundings.s3())))
-            except (Exception, ProcessDiedError) as error:
-                if retry == _JOB_RETRIES:
-                    message = f"{type(error).__name__}: {error}"
-                    if isinstance(error, ProcessDiedError):
-                        message = "Command failed with exit code 137"
-                    run = {"JobRunState": "FAILED", "Id": "jr_1", "JobName": "job", "ErrorMessage": message}
-                    raise StateError("States.TaskFailed", json.dumps(run)) from error
-            else:
-                break
+        try:
+            self._process(lambda: converter.convert(job, SparkRunner(surroundings.s3())))
+        except (Exception, ProcessDiedError) as error:
+            message = f"{type(error).__name__}: {error}"
+            if isinstance(error, ProcessDiedError):
+                message = "Command failed with exit code 137"
+            run = {"JobRunState": "FAILED", "Id": "jr_1", "JobName": "job", "ErrorMessage": message}
+            raise StateError("States.TaskFailed", json.dumps(run)) from error
         return {"JobRunState": "SUCCEEDED"}
 
 

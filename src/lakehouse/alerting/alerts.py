@@ -27,7 +27,7 @@ _AFTER_EXECUTION = {
     "lakehouse run --watch. At once: lakehouse files, then lakehouse reprocess FILE_ID.",
     "lakehouse-pipeline": "It stays RUNNING in lakehouse runs. What it did not do, another run does: "
     "lakehouse run --watch.",
-    "table-maintenance": "The tables are whole, only not compacted. Again: lakehouse maintain.",
+    "table-maintenance": "The tables are whole, only not compacted. Again: lakehouse maintain --all.",
 }
 
 

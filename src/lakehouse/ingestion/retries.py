@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lakehouse.metadata.circuits import Circuits
 
 MOST_ATTEMPTS = 5
+# It may be the file that a process dies of: too large, or worse.
+MOST_ATTEMPTS_OF_THE_DYING = 3
 _FIRST_DELAY_SECONDS = 30
 _LONGEST_DELAY_SECONDS = 900
 
@@ -36,12 +38,10 @@ _TRANSIENT = frozenset(
         "Lambda.SdkClientException",
         "Lambda.ServiceException",
         "Lambda.TooManyRequestsException",
-        "Lambda.Unknown",
-        # The function's process died, or took too long: a file that does it every time runs out of attempts.
-        "Runtime.ExitError",
-        "Sandbox.Timedout",
     }
 )
+# Names of errors that say: the process that converted it died, or took too long.
+_DYING = frozenset({"JobRunFailed", "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"})
 
 
 def is_transient(error_type: str) -> bool:
@@ -51,9 +51,23 @@ def is_transient(error_type: str) -> bool:
         error_type: Class name of an error of ours, or AWS's name for it, as a state machine reports it.
 
     Returns:
-        True for throttling, lacking capacity, time-outs and errors of the service itself.
+        True for throttling, lacking capacity, time-outs, errors of the service itself, and processes that died.
     """
-    return error_type in _TRANSIENT
+    return most_attempts(error_type) > 1
+
+
+def most_attempts(error_type: str) -> int:
+    """How often a file is tried that fails like this.
+
+    Args:
+        error_type: As for ``is_transient``.
+
+    Returns:
+        The attempts, all in all; 1 where another try does not help.
+    """
+    if error_type in _DYING:
+        return MOST_ATTEMPTS_OF_THE_DYING
+    return MOST_ATTEMPTS if error_type in _TRANSIENT else 1
 
 
 def dependency_of(error_type: str) -> str | None:
@@ -66,7 +80,7 @@ def dependency_of(error_type: str) -> str | None:
         ``glue`` or ``lambda``; None where no engine is to blame.
     """
     service = error_type.partition(".")[0].lower()
-    return service if is_transient(error_type) and service in {"glue", "lambda"} else None
+    return service if error_type in _TRANSIENT and service in {"glue", "lambda"} else None
 
 
 def backoff_seconds(tries: int) -> int:
@@ -116,7 +130,7 @@ class Retries:
         dependency = dependency_of(error_type)
         if dependency is not None:
             self.circuits.refused(dependency, reason)
-        if not is_transient(error_type) or landed.attempt >= MOST_ATTEMPTS:
+        if landed.attempt >= most_attempts(error_type):
             return False
         again = LandedFile(landed.bucket, landed.key, landed.version_id, landed.attempt + 1)
         delay = backoff_seconds(landed.attempt)

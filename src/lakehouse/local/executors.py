@@ -36,6 +36,7 @@ MODULES = (
     "lakehouse.local.glue_jobs",
     "lakehouse.local.crawlers",
     "lakehouse.local.codebuild",
+    "lakehouse.local.log_patterns",
     "lakehouse.local.message_moves",
     "lakehouse.local.step_functions",
 )

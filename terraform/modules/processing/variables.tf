@@ -48,9 +48,9 @@ variable "max_concurrent_runs" {
 }
 
 variable "max_retries" {
-  description = "How often Glue starts a failed run again."
+  description = "How often Glue starts a failed run again, whatever it failed of. None: the state machine knows which failures pass."
   type        = number
-  default     = 2
+  default     = 0
   nullable    = false
 
   validation {

@@ -26,7 +26,7 @@ run "the_job_has_the_figures_of_the_design" {
     condition = [
       aws_glue_job.parquet_to_json.glue_version, aws_glue_job.parquet_to_json.worker_type, aws_glue_job.parquet_to_json.number_of_workers,
       aws_glue_job.parquet_to_json.timeout, aws_glue_job.parquet_to_json.max_retries,
-    ] == ["5.1", "G.1X", 10, 60, 2]
+    ] == ["5.1", "G.1X", 10, 60, 0]
     error_message = "The job is sized otherwise: ${jsonencode(aws_glue_job.parquet_to_json)}"
   }
 
