@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from lakehouse.aws_errors import translate
-from lakehouse.errors import ThrottledError
-from lakehouse.metadata.attribute_values import read_time
+from lakehouse.metadata.attribute_values import Item, read_time
+from lakehouse.metadata.dynamodb import DynamoTable
 from lakehouse.metadata.file_record import FileStatus
 
 if TYPE_CHECKING:
@@ -21,14 +16,7 @@ if TYPE_CHECKING:
 
 # Keys of one BatchGetItem: DynamoDB's own limit.
 MOST_KEYS = 100
-_TRIES = 8
-_BACKOFF_BASE_SECONDS = 0.05
-_BACKOFF_MAX_SECONDS = 5.0
-_READ = {
-    "ProjectionExpression": "file_id, #status, attempt, updated_at, next_attempt",
-    "ExpressionAttributeNames": {"#status": "status"},
-    "ConsistentRead": True,
-}
+_ATTRIBUTES = ("file_id", "status", "attempt", "updated_at", "next_attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +45,7 @@ class FileStandings:
     """
 
     def __init__(self, client: DynamoDBClient, table_name: str) -> None:
-        self._client = client
-        self._table_name = table_name
+        self._table = DynamoTable(client, table_name, ["file_id"])
 
     def of(self, file_ids: Sequence[str]) -> dict[str, Standing]:
         """Look files up, strongly consistent.
@@ -76,38 +63,12 @@ class FileStandings:
         Source:
             https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
         """
-        found: dict[str, Standing] = {}
-        keys: Any = [{"file_id": {"S": file_id}} for file_id in file_ids]
-        for tried in range(_TRIES):
-            if not keys:
-                return found
-            if tried:
-                limit = min(_BACKOFF_MAX_SECONDS, _BACKOFF_BASE_SECONDS * 2**tried)
-                time.sleep(random.uniform(0, limit))  # noqa: S311 - full jitter, not a secret
-            answer = self._read(keys)
-            for item in answer["Responses"].get(self._table_name, ()):
-                found[item["file_id"]["S"]] = _standing(item)
-            keys = answer.get("UnprocessedKeys", {}).get(self._table_name, {}).get("Keys")
-        if not keys:
-            return found
-        raise ThrottledError(
-            f"Reading {self._table_name} failed: DynamoDB left {len(keys)} keys unprocessed after {_TRIES} attempts. "
-            "Try again later."
-        )
-
-    def _read(self, keys: Any) -> Any:
-        request: Any = {self._table_name: {**_READ, "Keys": keys}}
-        try:
-            return self._client.batch_get_item(RequestItems=request)
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, f"Reading {self._table_name} (batch_get_item)") from error
+        items = self._table.find_many(({"file_id": file_id} for file_id in file_ids), _ATTRIBUTES)
+        return {str(item["file_id"]): _standing(item) for item in items}
 
 
-def _standing(item: Any) -> Standing:
+def _standing(item: Item) -> Standing:
     waiting = item.get("next_attempt")
     return Standing(
-        FileStatus(item["status"]["S"]),
-        int(item["attempt"]["N"]),
-        read_time(item["updated_at"]["S"]),
-        None if waiting is None or "N" not in waiting else int(waiting["N"]),
+        FileStatus(item["status"]), int(item["attempt"]), read_time(item["updated_at"]), waiting and int(waiting)
     )

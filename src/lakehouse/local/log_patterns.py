@@ -228,7 +228,7 @@ _LOGS = "ministack.services.cloudwatch_logs"
     "FilterLogEvents",
     replaces=f"{_LOGS}:_compile_filter_pattern",
     signature="(raw)",
-    symptom="a pattern of JSON's fields matches every line, a phrase is only its words, and letters match in either case",
+    symptom="a pattern of JSON's fields matches every line, a phrase is only its words, and case does not matter",
 )
 def compile_filter_pattern(_original: Callable[..., Any]) -> Callable[..., Any]:
     """Patterns mean what they mean on AWS."""
