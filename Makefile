@@ -54,10 +54,11 @@ format: $(READY) ## Format Python, SQL and Terraform, and renew the generated ta
 	@lakehouse local coverage --output markdown > docs/local-coverage.md
 
 .PHONY: bench
-bench: $(READY) ## Measure conversion and queries against their peers, and planning: rows, bytes, seconds, memory
+bench: $(READY) ## Measure conversion, queries, planning and ingestion against their peers: rows, bytes, seconds, memory
 	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/conversion.py
 	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/athena.py
 	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/planning.py
+	@$(UV) run --quiet --frozen --all-extras --group bench python tests/benchmarks/ingestion.py
 
 .PHONY: package
 package: $(READY) ## Build the Lambda zip, the Glue wheels and the dbt project for AWS into build/package
