@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -112,8 +113,17 @@ def one(keys: int) -> dict[str, Any]:
     answer = hand_over(plan, Place(f"{PLANS}-{keys}", "plan.jsonl"), s3, limit=60)
     seconds = time.perf_counter() - started
     assert not answer["more"], answer
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = _peak_bytes()
     return {"keys": keys, "planned": answer["count"], "seconds": seconds, "peak_bytes": peak, "calls": calls}
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has held."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # getrusage would also tell of the process that started this one, from before it began anew.
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class _Body(io.BytesIO):

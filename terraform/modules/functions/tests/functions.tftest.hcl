@@ -99,24 +99,32 @@ run "the_conversion_has_room_and_time" {
   }
 }
 
-run "only_the_conversion_may_write_objects" {
+run "only_the_conversion_and_the_planner_may_write_objects" {
   command = plan
 
   assert {
-    condition     = [for key, policy in aws_iam_role_policy.this : key if strcontains(policy.policy, "s3:PutObject")] == ["convert_file"]
+    condition     = [for key, policy in aws_iam_role_policy.this : key if strcontains(policy.policy, "s3:PutObject")] == ["convert_file", "plan_files"]
     error_message = "Objects are written by ${jsonencode([for key, policy in aws_iam_role_policy.this : key if strcontains(policy.policy, "s3:PutObject")])}."
   }
 }
 
-run "the_planner_changes_nothing" {
+run "the_planner_writes_lists_and_nothing_else" {
   command = plan
 
   assert {
     condition = length(setintersection(
       flatten([for statement in jsondecode(aws_iam_role_policy.this["plan_files"].policy).Statement : statement.Action]),
-      ["s3:PutObject", "s3:DeleteObject", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+      ["s3:DeleteObject", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
     )) == 0
     error_message = "The planner may write: ${aws_iam_role_policy.this["plan_files"].policy}"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.this["plan_files"].policy).Statement : statement.Resource
+      if contains(statement.Action, "s3:PutObject")
+    ] == [["${var.plans_bucket.arn}/*"]]
+    error_message = "The planner may write elsewhere: ${aws_iam_role_policy.this["plan_files"].policy}"
   }
 }
 

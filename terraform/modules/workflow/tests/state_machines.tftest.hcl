@@ -139,7 +139,7 @@ run "each_machine_invokes_only_its_own_functions" {
         for statement in jsondecode(policy.policy).Statement : [for arn in statement.Resource : element(split(":", arn), 6)]
         if contains(statement.Action, "lambda:InvokeFunction")
       ])))
-    } == { file_conversion = "convert record register", lakehouse_pipeline = "plan" }
+    } == { file_conversion = "convert record register", lakehouse_pipeline = "plan record" }
     error_message = "Other functions may be invoked: ${jsonencode({ for key, policy in aws_iam_role_policy.this : key => policy.policy })}"
   }
 }
